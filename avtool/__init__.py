@@ -1,0 +1,58 @@
+"""avtool: sound and pictures of talking people, from the command line or from Python.
+
+Each command is a function of the same name, and gives its pipeline's Result:
+
+>>> import avtool
+>>> avtool.mel("sample_media/speech.wav", preset="whisper").mel.values.shape[0]
+80
+>>> avtool.open("sample_media/speech.wav").info.audio[0].channels
+1
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["mel", "mfcc", "open", "spectrogram", "waveform"]
+
+_PIPELINES = ("waveform", "spectrogram", "mel", "mfcc")
+
+
+def __getattr__(name: str) -> Any:
+    # On demand: `import avtool` costs nothing, and each command pays for what it uses.
+    if name == "open":
+        from avtool.media import open as found
+
+        return found
+    if name in _PIPELINES:
+        return _function(name)
+    raise AttributeError(f"module 'avtool' has no attribute '{name}'")
+
+
+def _function(name: str) -> Callable[..., Any]:
+    def command(
+        path: str | os.PathLike[str],
+        *,
+        preset: str | None = None,
+        start: float = 0.0,
+        duration: float | None = None,
+        channel: int | None = None,
+        **options: Any,
+    ) -> Any:
+        from avtool import media
+        from avtool.pipelines import pipeline, presets, spec
+
+        module = pipeline(name)
+        chosen = presets.options(module.Options, preset, **options)
+        wanted = spec(module, chosen, start=start, duration=duration, channel=channel)
+        return module.run(media.open(path).clip(wanted), chosen)
+
+    command.__name__ = command.__qualname__ = name
+    command.__doc__ = (
+        f"The Result of `avtool {name}` on a file; see avtool.pipelines.{name}.\n\n"
+        "Raises:\n    AvtoolError: the file or an option cannot be used."
+    )
+    return command

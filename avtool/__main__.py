@@ -1,0 +1,5 @@
+"""`python -m avtool` is `avtool`."""
+
+from avtool.cli import main
+
+main()

@@ -1,0 +1,202 @@
+"""The commands. Each is one screen: its words, its options, its pipeline."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+# Idle threads of numpy's BLAS spin, which costs every command more than its own work. The networks
+# run in torch, whose threads are its own.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import typer
+
+from avtool import __version__
+from avtool.cli import options as opt
+from avtool.cli.say import say
+from avtool.errors import AvtoolError, InputError
+
+app = typer.Typer(
+    name="avtool",
+    help="Sound and pictures of talking people, on a bare machine, offline.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """The program: errors become one line and an exit code."""
+    arguments = sys.argv[1:]
+    # Words about talking are for the whole program, wherever they are written.
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    flags = [a for a in arguments[:end] if a in ("--debug", "-q", "--quiet", "-v", "--verbose")]
+    rest = [a for a in arguments[:end] if a not in flags] + arguments[end:]
+    try:
+        app(flags + rest)
+    except AvtoolError as error:
+        if say.debug:
+            raise
+        say.error(str(error))
+        sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+@app.callback()
+def root(
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say errors only.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Show ffmpeg's command lines.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=lambda on: _version(on), is_eager=True)
+    ] = False,
+) -> None:
+    """Set how much is said, for all commands."""
+    say.quiet, say.verbose, say.debug = quiet, verbose, debug
+    if verbose:
+        from avtool.media import ffmpeg
+
+        ffmpeg.on_start = lambda command: say.note(" ".join(command))
+
+
+def _version(on: bool) -> None:
+    if on:
+        print(f"avtool {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def waveform(
+    inputs: opt.Inputs,
+    out: opt.Out = None,
+    format: opt.Formats = None,
+    sr: opt.Rate = None,
+    mono: opt.Mono = False,
+    channel: opt.Channel = None,
+    start: opt.Start = 0.0,
+    duration: opt.Duration = None,
+    jobs: opt.Jobs = 1,
+    overwrite: opt.Overwrite = False,
+    strict: opt.Strict = False,
+    json: opt.Json = False,
+) -> None:
+    """The samples: a picture over time, and wav, flac, npz, npy, csv or parquet."""
+    _run("waveform", locals())
+
+
+@app.command()
+def spectrogram(
+    inputs: opt.Inputs,
+    out: opt.Out = None,
+    format: opt.Formats = None,
+    preset: opt.Preset = None,
+    sr: opt.Rate = None,
+    n_fft: opt.NFft = None,
+    win: opt.Win = None,
+    hop: opt.Hop = None,
+    window: opt.Window = None,
+    center: opt.Center = None,
+    power: opt.Power = None,
+    mono: opt.Mono = False,
+    channel: opt.Channel = None,
+    start: opt.Start = 0.0,
+    duration: opt.Duration = None,
+    jobs: opt.Jobs = 1,
+    overwrite: opt.Overwrite = False,
+    strict: opt.Strict = False,
+    json: opt.Json = False,
+) -> None:
+    """The short-time Fourier transform: a picture, and npz, npy, csv or parquet."""
+    _run("spectrogram", locals())
+
+
+@app.command()
+def mel(
+    inputs: opt.Inputs,
+    out: opt.Out = None,
+    format: opt.Formats = None,
+    preset: opt.Preset = None,
+    sr: opt.Rate = None,
+    n_fft: opt.NFft = None,
+    win: opt.Win = None,
+    hop: opt.Hop = None,
+    window: opt.Window = None,
+    center: opt.Center = None,
+    power: opt.Power = None,
+    n_mels: opt.NMels = None,
+    fmin: opt.FMin = None,
+    fmax: opt.FMax = None,
+    mono: opt.Mono = False,
+    channel: opt.Channel = None,
+    start: opt.Start = 0.0,
+    duration: opt.Duration = None,
+    jobs: opt.Jobs = 1,
+    overwrite: opt.Overwrite = False,
+    strict: opt.Strict = False,
+    json: opt.Json = False,
+) -> None:
+    """The log-mel spectrogram: a picture, and npz, npy, csv or parquet."""
+    _run("mel", locals())
+
+
+@app.command()
+def mfcc(
+    inputs: opt.Inputs,
+    out: opt.Out = None,
+    format: opt.Formats = None,
+    preset: opt.Preset = None,
+    sr: opt.Rate = None,
+    n_fft: opt.NFft = None,
+    win: opt.Win = None,
+    hop: opt.Hop = None,
+    window: opt.Window = None,
+    center: opt.Center = None,
+    power: opt.Power = None,
+    n_mels: opt.NMels = None,
+    fmin: opt.FMin = None,
+    fmax: opt.FMax = None,
+    n_mfcc: opt.NMfcc = None,
+    lifter: opt.Lifter = None,
+    deltas: opt.Deltas = None,
+    mono: opt.Mono = False,
+    channel: opt.Channel = None,
+    start: opt.Start = 0.0,
+    duration: opt.Duration = None,
+    jobs: opt.Jobs = 1,
+    overwrite: opt.Overwrite = False,
+    strict: opt.Strict = False,
+    json: opt.Json = False,
+) -> None:
+    """Mel-frequency cepstral coefficients: a picture, and npz, npy, csv or parquet."""
+    _run("mfcc", locals())
+
+
+def _run(name: str, flags: dict[str, Any]) -> None:
+    from avtool.cli.features import run
+
+    raise typer.Exit(run(name, **flags))
+
+
+@app.command()
+def info(
+    inputs: opt.Inputs,
+    scan: Annotated[
+        bool, typer.Option("--scan", help="Read all packets: exact length, frames, rate.")
+    ] = False,
+    json: opt.Json = False,
+) -> None:
+    """What is in a file: streams, rates, sizes, rotation, offsets."""
+    from avtool.cli.report import info as report
+
+    raise typer.Exit(report(inputs, scan=scan, as_json=json))
+
+
+@app.command()
+def doctor(json: opt.Json = False) -> None:
+    """Is this machine ready: ffmpeg, codecs, packages, device, and do the numbers agree?"""
+    from avtool.cli.report import doctor as report
+
+    raise typer.Exit(report(as_json=json))

@@ -1,0 +1,337 @@
+"""The one driver: from the words of a command line to files, for one input or ten thousand.
+
+Expands inputs, names outputs, skips what exists, runs `--jobs` at a time in threads (no model and
+no interpreter is started per file), shows progress, and ends with the right exit code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from avtool.cli.say import Progress, say
+from avtool.errors import AvtoolError, InputError
+from avtool.media import ffmpeg
+
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+
+# What a folder is searched for.
+MEDIA_SUFFIXES = set(
+    [".wav", ".wave", ".flac", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma", ".ac3", ".amr", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".3gp", ".flv", ".wmv", ".ogv", ".mxf"]
+)
+
+Tick = Callable[[float, float | None], None]
+
+
+class Stopped(BaseException):
+    """Raised in a worker at its next block, so that its part files and children are cleaned up."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and the files it becomes, by the result's field."""
+
+    source: Path
+    name: str
+    outputs: dict[str, list[Path]] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What a picture of it is called."""
+        return Path(self.name).name
+
+    @property
+    def paths(self) -> list[Path]:
+        return [path for paths in self.outputs.values() for path in paths]
+
+
+@dataclass
+class Report:
+    """What became of a job; also the line of `--json`."""
+
+    input: str
+    status: str = "done"  # or "skipped", "failed"
+    outputs: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+    error: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)  # what the work has to tell
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a command writes for each input.
+
+    Args:
+        fields: the result's field names.
+        formats: asked for with -f; defaults: written where nothing is asked for.
+        check: raises an AvtoolError where a field cannot be written with a suffix.
+    """
+
+    fields: Sequence[str]
+    formats: Sequence[str]
+    defaults: Sequence[str]
+    out: str | None
+    check: Callable[[str, str], object]
+
+    def suffixes(self) -> list[str]:
+        named = [part for text in self.formats for part in text.split(",") if part]
+        out_suffix = Path(self.out).suffix if self.out and self._is_file() else ""
+        if named and out_suffix and [f".{n.lstrip('.')}" for n in named] != [out_suffix]:
+            raise InputError(f"-o {self.out} and -f {','.join(named)} disagree; give one of them")
+        suffixes = [out_suffix] if out_suffix else [f".{n.lstrip('.')}" for n in named]
+        suffixes = list(dict.fromkeys(suffixes or [f".{n}" for n in self.defaults]))
+        for name in self.fields:
+            for suffix in suffixes:
+                self.check(name, suffix)
+        return suffixes
+
+    def _is_file(self) -> bool:
+        return bool(self.out) and self.out != "-" and not _is_folder(str(self.out))
+
+    def jobs(self, inputs: Sequence[tuple[Path, str, Path]]) -> list[Job]:
+        """Jobs of inputs (path, name, folder under the output's folder)."""
+        suffixes = self.suffixes()
+        if self.out == "-" and (len(inputs) != 1 or len(suffixes) * len(self.fields) != 1):
+            raise InputError("-o - takes one input and one format; add -f npy, say")
+        if self._is_file() and len(inputs) > 1:
+            raise InputError(f"-o {self.out} is one file for {len(inputs)} inputs; name a folder/")
+        if self._is_file() and len(self.fields) > 1:
+            raise InputError(f"-o {self.out} is one file for {len(self.fields)} results")
+        root = Path(self.out) if self.out and _is_folder(self.out) else Path()
+        # talk.mp4 and talk.wav side by side: both keep their suffix.
+        stems = Counter(folder / Path(name).stem for _, name, folder in inputs)
+        jobs, taken = [], {}  # type: list[Job], dict[Path, str]
+        for source, name, folder in inputs:
+            stem = Path(name).stem if stems[folder / Path(name).stem] == 1 else Path(name).name
+            outputs = {}
+            for each in self.fields:
+                paths = [root / folder / f"{stem}.{each}{suffix}" for suffix in suffixes]
+                outputs[each] = [Path(str(self.out))] if self._is_file() else paths
+            job = Job(source, name, outputs)
+            for path in job.paths:
+                if path in taken:
+                    raise InputError(f"{taken[path]} and {name} would both become {path}")
+                taken[path] = name
+            jobs.append(job)
+        # A folder that holds an earlier run's outputs: they are no inputs of this one.
+        return [job for job in jobs if job.source not in taken]
+
+
+def _is_folder(out: str) -> bool:
+    return (
+        out.endswith(("/", os.sep)) or Path(out).is_dir() or (out != "-" and not Path(out).suffix)
+    )
+
+
+@contextmanager
+def expanded(inputs: Sequence[str]) -> Iterator[list[tuple[Path, str, Path]]]:
+    """Inputs as (path, name, folder below the output's): folders become their media files, sorted.
+
+    stdin is spooled, because most containers need seeking.
+    """
+    found: list[tuple[Path, str, Path]] = []
+    spool: Path | None = None
+    try:
+        for text in dict.fromkeys(inputs):
+            if text == "-":
+                spool = _spooled_stdin()
+                found.append((spool, "stdin", Path()))
+            elif (folder := Path(text)).is_dir():
+                files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES)
+                if not files:
+                    raise InputError(f"{text}: holds no media files")
+                found += [(p, str(p), p.parent.relative_to(folder)) for p in files]
+            else:
+                found.append((Path(text), text, Path()))
+        yield found
+    finally:
+        if spool is not None:
+            spool.unlink()
+
+
+def _spooled_stdin() -> Path:
+    with tempfile.NamedTemporaryFile(prefix="avtool-", delete=False) as file:
+        try:
+            shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+        except BaseException:
+            Path(file.name).unlink()
+            raise
+        return Path(file.name)
+
+
+def drive(
+    jobs: Sequence[Job],
+    work: Callable[[Job, Tick], Report],
+    *,
+    threads: int = 1,
+    overwrite: bool = False,
+    as_json: bool = False,
+    out: str | None = None,
+    show: Callable[[Report], None] | None = None,
+    options: dict[str, Any] | None = None,
+) -> int:
+    """Do all jobs and tell of each; one that fails does not stop the others.
+
+    Args:
+        work: makes a job's outputs; calls ``tick`` with the seconds done and total.
+        show: prints a report to a person; else the names of its outputs are printed.
+
+    Returns:
+        The exit code: 0 all done or there already, 1 some failed, 130 interrupted.
+    """
+    stop = threading.Event()
+    reports: Counter[str] = Counter()
+    failures: list[str] = []
+    show = show or _print_outputs
+    with Progress(len(jobs)) as progress, _terminated_as_interrupted():
+
+        def one(job: Job) -> Report:
+            return _one(job, work, overwrite or out == "-", stop, progress, out)
+
+        try:
+            for report in _completed(jobs, one, threads, stop):
+                reports[report.status] += 1
+                progress.advance(report.input)
+                for warning in report.warnings:
+                    say.warning(f"{report.input}: {warning}")
+                if report.error:
+                    failures.append(report.error)
+                    say.error(report.error)
+                if as_json:
+                    _print_json(report, options or {})
+                elif out != "-":
+                    show(report)
+        except KeyboardInterrupt:
+            say.error(f"interrupted; {reports['done']} of {len(jobs)} done, a rerun goes on")
+            return INTERRUPTED
+    if len(jobs) > 1:
+        counts = (f"{reports['done']} done", f"{reports['skipped']} already there")
+        say.note(", ".join([*counts, f"{reports['failed']} failed"]))
+        if len(failures) > 1 and len(jobs) > 10:
+            say.error("failed:\n  " + "\n  ".join(failures))
+    return FAILED if failures else DONE
+
+
+def _completed(
+    jobs: Sequence[Job], one: Callable[[Job], Report], threads: int, stop: threading.Event
+) -> Iterator[Report]:
+    """Reports in the order of the inputs, with at most a few jobs waiting."""
+    waiting: list[Future[Report]] = []
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for job in jobs:
+            waiting.append(pool.submit(one, job))
+            if len(waiting) >= 4 * threads:
+                yield waiting.pop(0).result()
+        while waiting:
+            yield waiting.pop(0).result()
+    finally:
+        stop.set()
+        for future in waiting:
+            future.cancel()
+        if waiting:
+            ffmpeg.kill_all()  # wakes workers that wait for pictures or sound
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _one(
+    job: Job,
+    work: Callable[[Job, Tick], Report],
+    overwrite: bool,
+    stop: threading.Event,
+    progress: Progress,
+    out: str | None,
+) -> Report:
+    began = time.monotonic()
+
+    def tick(seconds: float, total: float | None) -> None:
+        if stop.is_set():
+            raise Stopped
+        progress.at(job.name, seconds, total)
+
+    missing = {
+        name: [path for path in paths if overwrite or not path.exists()]
+        for name, paths in job.outputs.items()
+    }
+    try:
+        if job.outputs and not any(missing.values()):
+            return Report(job.name, "skipped", [str(path) for path in job.paths])
+        if out == "-":
+            report = _to_stdout(job, work, tick)
+        else:
+            for path in job.paths:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            report = work(Job(job.source, job.name, missing), tick)
+    except (AvtoolError, OSError) as error:
+        if stop.is_set():
+            raise Stopped from error  # an ffmpeg that was killed under it
+        if say.debug:
+            raise
+        text = str(error) if isinstance(error, AvtoolError) else f"{job.name}: {error}"
+        report = Report(job.name, "failed", error=text)
+    report.seconds = round(time.monotonic() - began, 3)
+    return report
+
+
+def _to_stdout(job: Job, work: Callable[[Job, Tick], Report], tick: Tick) -> Report:
+    (name, (path,)) = next(iter(job.outputs.items()))
+    with tempfile.TemporaryDirectory(prefix="avtool-") as folder:
+        target = Path(folder) / path.name
+        report = work(Job(job.source, job.name, {name: [target]}), tick)
+        with target.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    report.outputs = []
+    return report
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """A polite kill cleans up as Ctrl-C does."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _print_outputs(report: Report) -> None:
+    if report.status == "skipped":
+        say.note(f"{report.input}: {', '.join(report.outputs)} exists; --overwrite replaces it")
+    for path in report.outputs if report.status == "done" else ():
+        print(path, flush=True)
+
+
+def _print_json(report: Report, options: dict[str, Any]) -> None:
+    line = {
+        "input": report.input,
+        "status": report.status,
+        "outputs": report.outputs,
+        "options": options,
+        "seconds": report.seconds,
+        "warnings": report.warnings,
+        **({"error": report.error} if report.error else {}),
+        **report.facts,
+    }
+    print(json.dumps(line, ensure_ascii=False), flush=True)

@@ -1,0 +1,157 @@
+"""The media door: ``open`` a file (probe only), take a ``Clip`` of it (decoded as it is read)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import partial
+from math import ceil
+
+from avtool.errors import InputError, MediaError
+from avtool.media import read
+from avtool.media.probe import Info, probe
+from avtool.values import Array, Audio, Frames
+
+__all__ = ["Clip", "Info", "Media", "Spec", "mono", "open", "probe"]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a pipeline wants of a file. What is not asked for is never decoded.
+
+    Args:
+        audio, frames: whether it needs sound, pictures.
+        rate: of the sound in Hz, None for the file's own; fps: of the pictures, likewise.
+        channel: one channel, counted from 1; None is the mean of all, 0 is all of them.
+        size: of the pictures (width, height), None for the file's own.
+        start, duration: the part to look at, in seconds.
+    """
+
+    audio: bool = False
+    frames: bool = False
+    rate: int | None = None
+    channel: int | None = None
+    fps: Fraction | None = None
+    size: tuple[int, int] | None = None
+    start: float = 0.0
+    duration: float | None = None
+
+
+def mono(spec: Spec) -> Spec:
+    """The same, with the mean of all channels for its sound."""
+    return replace(spec, channel=None)
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A part of a file on one clock; its sound and pictures are decoded while they are read.
+
+    ``warnings`` fills while they are read.
+    """
+
+    name: str
+    audio: Audio | None
+    frames: Frames | None
+    duration: float | None
+    warnings: list[str] = field(default_factory=list)
+
+
+class Media:
+    """An open file: its facts, and clips of it.
+
+    >>> media = open("sample_media/speech.wav")
+    >>> media.info.audio[0].rate
+    16000
+    >>> media.clip(Spec(audio=True, rate=8000, duration=1.0)).audio.samples.shape
+    (1, 8000)
+    """
+
+    def __init__(self, info: Info, name: str) -> None:
+        self.info, self.name = info, name
+
+    def clip(
+        self,
+        spec: Spec,
+        *,
+        tick: Callable[[float], None] = lambda seconds: None,
+        strict: bool = False,
+    ) -> Clip:
+        """The part that ``spec`` asks for.
+
+        Args:
+            tick: called with the seconds reached as the clip is read; may raise to stop it.
+            strict: damaged media is an error instead of a warning.
+
+        Raises:
+            MediaError: the file has no such stream. InputError: nothing lies at ``start``.
+        """
+        reading = read.Reading(self.name, tick, strict)
+        length = self.info.duration
+        if spec.start < 0 or (spec.duration is not None and spec.duration <= 0):
+            raise InputError(f"{self.name}: --start is 0 or later, --duration is above 0")
+        if length is not None and spec.start > 0 and spec.start >= length:
+            raise InputError(
+                f"{self.name}: lasts {length:.2f} s, --start {spec.start:g} is after its end"
+            )
+        if length is not None:
+            length = min(length - spec.start, spec.duration or length)
+        audio = self._audio(spec, reading) if spec.audio else None
+        frames = self._frames(spec, reading) if spec.frames else None
+        return Clip(self.name, audio, frames, length, reading.warnings)
+
+    def _audio(self, spec: Spec, reading: read.Reading) -> Audio:
+        if not self.info.audio:
+            raise MediaError(f"{self.name}: has no sound; 'avtool info' shows what it holds")
+        stream = self.info.audio[0]
+        rate = spec.rate or stream.rate
+        length = self.info.length_samples
+        if length is not None:
+            length = max(0, length - round(spec.start * stream.rate))
+            if spec.duration is not None:
+                length = min(length, round(spec.duration * stream.rate))
+            length = ceil(length * rate / stream.rate)
+        blocks: Callable[[], Iterator[Array]] = partial(
+            read.audio_blocks,
+            self.info,
+            reading,
+            rate=spec.rate,
+            channel=spec.channel or None,
+            mono=spec.channel is None,
+            start=spec.start,
+            duration=spec.duration,
+        )
+        return Audio(blocks, rate, stream.channels if spec.channel == 0 else 1, length, spec.start)
+
+    def _frames(self, spec: Spec, reading: read.Reading) -> Frames:
+        if not self.info.video:
+            raise MediaError(f"{self.name}: has no pictures; 'avtool info' shows what it holds")
+        stream = self.info.video[0]
+        fps = spec.fps or stream.fps
+        width, height = spec.size or (stream.width, stream.height)
+        images = partial(
+            read.frame_images,
+            self.info,
+            reading,
+            fps=fps,
+            width=width,
+            height=height,
+            start=spec.start,
+            duration=spec.duration,
+        )
+        return Frames(images, fps, width, height)
+
+
+def open(path: str | os.PathLike[str], *, scan: bool = False, name: str = "") -> Media:
+    """Open a media file; only its facts are read.
+
+    Args:
+        scan: read all its packets for exact facts (see ``probe``).
+        name: what to call it in messages, where its path is a temporary one.
+
+    Raises:
+        MediaError: it is missing, empty, a folder, unreadable, protected, or not media.
+    """
+    name = name or os.fspath(path)
+    return Media(probe(path, scan=scan, name=name), name)

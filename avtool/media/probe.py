@@ -1,0 +1,315 @@
+"""What is in a file, without decoding it.
+
+ffmpeg alone is asked (a machine may have no ffprobe): its banner names the streams, and its
+``framecrc`` muxer prints packet times, exact, in each stream's own time base.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from avtool.errors import MediaError
+from avtool.media import ffmpeg
+
+# Read by libsndfile: exact, fast, and without a child process.
+SOUND_SUFFIXES = {".wav", ".wave", ".flac", ".aif", ".aiff", ".au", ".w64", ".rf64", ".caf"}
+QUICK_PACKETS = 300  # enough to know the rate of a stream; `scan` reads them all
+COMMON_RATES = [Fraction(n) for n in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120)]
+COMMON_RATES += [Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)]
+
+
+@dataclass(frozen=True)
+class AudioStream:
+    """One sound track. ``start``: seconds from the container's zero to its first sample.
+
+    ``index``: its number among the file's sound tracks, as ffmpeg counts them.
+    """
+
+    index: int
+    codec: str
+    rate: int
+    channels: int
+    layout: str
+    start: float
+
+
+@dataclass(frozen=True)
+class VideoStream:
+    """One picture track. ``width``, ``height``: as a person sees it, turned and with square pixels.
+
+    ``coded``: the stored size; ``rotation``: degrees clockwise to turn the stored picture by.
+    ``frames`` is counted by a scan only. ``index``: its number among the file's picture tracks,
+    as ffmpeg counts them (cover art included).
+    """
+
+    index: int
+    codec: str
+    width: int
+    height: int
+    coded: tuple[int, int]
+    rotation: int
+    sample_aspect: Fraction
+    fps: Fraction
+    variable: bool
+    start: float
+    frames: int | None = None
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a file holds. ``duration`` in seconds, None where the container does not say."""
+
+    path: Path
+    format: str
+    bytes: int
+    duration: float | None
+    audio: tuple[AudioStream, ...] = ()
+    video: tuple[VideoStream, ...] = ()
+    sound_file: bool = False  # libsndfile reads it
+    length_samples: int | None = None  # where it follows from the file's size
+    warnings: tuple[str, ...] = ()
+
+
+def probe(path: str | os.PathLike[str], *, scan: bool = False, name: str = "") -> Info:
+    """Facts of a media file.
+
+    Args:
+        scan: read every packet: exact duration and frame count, and whether the rate varies
+            anywhere. Without it the first few hundred packets speak for the file.
+        name: what to call the file in messages (a spooled stdin has another name).
+
+    Raises:
+        MediaError: missing, empty, a folder, unreadable, protected, or not media.
+    """
+    path = Path(path)
+    name = name or str(path)
+    size = _readable_size(path, name)
+    if path.suffix.lower() in SOUND_SUFFIXES and (info := _probe_sound(path, size)):
+        return info
+    return _probe_ffmpeg(path, name, size, scan)
+
+
+def _readable_size(path: Path, name: str) -> int:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise MediaError(f"{name}: is a folder; name a file in it")
+        if stat.S_ISREG(status.st_mode):
+            with path.open("rb") as file:
+                file.read(1)
+            if status.st_size == 0:
+                raise MediaError(f"{name}: is empty (0 bytes)")
+        return status.st_size
+    except FileNotFoundError:
+        raise MediaError(f"{name}: no such file; check the name") from None
+    except OSError as error:
+        why = "permission denied" if error.errno == errno.EACCES else error.strerror
+        raise MediaError(f"{name}: cannot be read ({why})") from error
+
+
+def _probe_sound(path: Path, size: int) -> Info | None:
+    import soundfile
+
+    try:
+        # A RIFF header may promise more than the file holds; libsndfile says so in its log only.
+        with soundfile.SoundFile(path) as file:
+            rate, channels, frames = file.samplerate, file.channels, file.frames
+            short = re.search(r"^\s*data\s*: \d+ \(should be (\d+)\)", file.extra_info, re.M)
+            warnings = ("truncated: the header promises more sound",) if short else ()
+            codec, kind = file.subtype.lower(), file.format.lower()
+    except soundfile.LibsndfileError:
+        return None  # perhaps a codec or a container that ffmpeg knows
+    stream = AudioStream(0, codec, rate, channels, _layout_name(channels), 0.0)
+    # A compressed file's header can promise what a damaged file does not hold.
+    certain = frames if codec.startswith(("pcm", "float", "double")) and kind != "flac" else None
+    return Info(path, kind, size, frames / rate, (stream,), (), True, certain, warnings)
+
+
+# The banner's lines: "Stream #0:1[0x2](und): Audio: aac (LC) (mp4a / ...), 44100 Hz, stereo, ..."
+_STREAM = re.compile(r"^\s*Stream #0:\d+(?:\[\w+\])?(?:\(\w+\))?: (Video|Audio): (.*)$")
+_DURATION = re.compile(r"^\s*Duration: (?:(\d+):(\d\d):([\d.]+)|N/A)(?:, start: (-?[\d.]+))?")
+_ROTATION = re.compile(r"^\s*displaymatrix: rotation of (-?[\d.]+) degrees")
+_INPUT = re.compile(r"^Input #0, (.*), from '")
+
+
+def _probe_ffmpeg(path: Path, name: str, size: int, scan: bool) -> Info:
+    limit = [] if scan else ["-frames:v", str(QUICK_PACKETS), "-frames:a", str(QUICK_PACKETS)]
+    arguments = ["-nostdin", "-hide_banner", "-i", ffmpeg.url(path), "-map", "0:v?", "-map", "0:a?"]
+    arguments += ["-c", "copy", "-copyinkf", "-copyts", *limit, "-f", "framecrc", "-"]
+    with ffmpeg.Run(arguments) as run:
+        packets = _Packets(line.decode("ascii", "replace") for line in run.stdout)
+    banner = run.complaints
+    lines = {"Video": [], "Audio": []}  # type: dict[str, list[str]]
+    kind, duration, zero, rotations = "", None, None, {}
+    for line in banner:
+        if line.startswith("Output #0"):
+            break
+        if match := _INPUT.match(line):
+            kind = match[1].split(",")[0]
+        elif match := _DURATION.match(line):
+            if match[1]:
+                duration = int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
+            zero = float(match[4]) if match[4] else None
+        elif match := _STREAM.match(line):
+            lines[match[1]].append(match[2])
+        elif match := _ROTATION.match(line):
+            rotations[len(lines["Video"]) - 1] = round(-float(match[1])) % 360
+    if not kind:
+        raise MediaError(f"{name}: {_why_unreadable(run)}")
+    streams = lines["Video"] + lines["Audio"]
+    if any(re.search(r"\((encv|enca|drms|drmi) /", text) for text in streams):
+        raise MediaError(f"{name}: is protected (encrypted); only an unprotected copy can be read")
+    if not streams:
+        raise MediaError(f"{name}: holds neither sound nor pictures")
+    if zero is None:
+        zero = min((packets.start(i) for i in range(len(streams))), default=0.0)
+    video, audio = [], []
+    for number, text in enumerate(lines["Video"]):
+        # Cover art is a picture of the record, not a track of frames.
+        if "(attached pic)" not in text and "unknown codec" not in text:
+            video.append(_video(text, number, rotations.get(number, 0), packets, zero, scan))
+    for number, text in enumerate(lines["Audio"]):
+        if "unknown codec" not in text:
+            start = packets.start(len(lines["Video"]) + number) - zero
+            audio.append(_audio(text, number, max(0.0, start)))
+    if scan and packets.ends:
+        duration = max(packets.ends.values()) - zero
+    warnings = ()
+    if scan and run.returncode:
+        warnings = (f"damaged: {run.last_words}",)
+    return Info(path, kind, size, duration, tuple(audio), tuple(video), warnings=warnings)
+
+
+def _why_unreadable(run: ffmpeg.Run) -> str:
+    text = "\n".join(run.complaints)
+    if "moov atom not found" in text:
+        return "is cut off before its index (an unfinished recording or download); get it whole"
+    if "Permission denied" in text:
+        return "cannot be read (permission denied)"
+    return "is not sound or video that ffmpeg can read"
+
+
+class _Packets:
+    """Packet times of each output stream of framecrc, in seconds."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self.base: dict[int, Fraction] = {}
+        self.pts: dict[int, list[int]] = {}
+        self.ends: dict[int, float] = {}
+        for line in lines:
+            if line.startswith("#tb "):
+                index, base = line[4:].split(": ")
+                self.base[int(index)] = Fraction(base.strip())
+            elif line[0] != "#":
+                parts = line.split(",", 4)
+                index, pts, duration = int(parts[0]), int(parts[2]), int(parts[3])
+                if pts > -(1 << 62):  # AV_NOPTS_VALUE
+                    self.pts.setdefault(index, []).append(pts)
+                    end = float((pts + duration) * self.base[index])
+                    self.ends[index] = max(self.ends.get(index, end), end)
+
+    def start(self, index: int) -> float:
+        times = self.pts.get(index)
+        return float(min(times) * self.base[index]) if times else 0.0
+
+
+def _audio(text: str, index: int, start: float) -> AudioStream:
+    rate = re.search(r"(\d+) Hz", text)
+    layout = re.search(r"Hz, ([^,]+)", text)
+    name = layout[1].strip() if layout else ""
+    codec = text.split(" ")[0].rstrip(",")
+    return AudioStream(index, codec, int(rate[1]) if rate else 0, _channels(name), name, start)
+
+
+# ffmpeg's layout names that do not say their number as "5.1" does.
+_LAYOUTS = {"mono": 1, "stereo": 2, "downmix": 2, "binaural": 2, "quad": 4, "cube": 8}
+_LAYOUTS |= {"hexagonal": 6, "octagonal": 8, "hexadecagonal": 16}
+
+
+def _channels(layout: str) -> int:
+    """Number of channels of a layout's name.
+
+    >>> [_channels(n) for n in ("mono", "5.1(side)", "7.1.4", "24 channels", "quad(side)")]
+    [1, 6, 12, 24, 4]
+    """
+    name = layout.split("(")[0].strip()
+    if match := re.match(r"(\d+) channels", layout):
+        return int(match[1])
+    if re.fullmatch(r"\d+(\.\d+)+", name):
+        return sum(int(part) for part in name.split("."))
+    return _LAYOUTS.get(name, 0)
+
+
+def _layout_name(channels: int) -> str:
+    return {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
+
+
+def _video(
+    text: str, number: int, rotation: int, packets: _Packets, zero: float, scan: bool
+) -> VideoStream:
+    size = re.search(r"\b([1-9]\d*)x([1-9]\d*)(?: \[SAR (\d+):(\d+))?", text)
+    coded = (int(size[1]), int(size[2])) if size else (0, 0)
+    aspect = Fraction(int(size[3]), int(size[4])) if size and size[3] and size[4] != "0" else None
+    aspect = aspect or Fraction(1)
+    width, height = round(coded[0] * aspect), coded[1]
+    if rotation in (90, 270):
+        width, height = height, width
+    stated = re.search(r"([\d.]+)(k?) fps", text) or re.search(r"([\d.]+)(k?) tbr", text)
+    average = float(stated[1]) * (1000 if stated[2] else 1) if stated else 25.0
+    pts = sorted(packets.pts.get(number, []))
+    fps, variable = _rate(pts, packets.base.get(number, Fraction(1, 1000)), average)
+    return VideoStream(
+        index=number,
+        codec=text.split(" ")[0].rstrip(","),
+        width=width,
+        height=height,
+        coded=coded,
+        rotation=rotation,
+        sample_aspect=aspect,
+        fps=fps,
+        variable=variable,
+        start=max(0.0, packets.start(number) - zero),
+        frames=len(pts) if scan else None,
+    )
+
+
+def _rate(pts: list[int], base: Fraction, average: float) -> tuple[Fraction, bool]:
+    """Exact rate of sorted packet times, and whether it varies.
+
+    >>> _rate([0, 1001, 2002, 3003], Fraction(1, 30000), 29.97)
+    (Fraction(30000, 1001), False)
+    >>> _rate([0, 33, 67, 100, 133], Fraction(1, 1000), 30)
+    (Fraction(30, 1), False)
+    >>> _rate([0, 40, 80, 280, 320], Fraction(1, 1000), 12.5)[1]
+    True
+    """
+    if len(pts) < 3:
+        return _named_rate(average), False
+    # The last packet is left out: a recorder may stretch it to the end of the sound.
+    span, count = (pts[-2] - pts[0]) * base, len(pts) - 2
+    mean = count / span if span > 0 else Fraction(25)
+    common = min(COMMON_RATES, key=lambda rate: abs(rate - mean))
+    # A clock of whole milliseconds cannot tell 29.97 from 29.98: take the nearest common rate
+    # that keeps every frame within a tick and a half of its place.
+    for rate in (common, _named_rate(float(mean)), mean):
+        ticks = 1 / (rate * base)
+        if all(abs(p - pts[0] - k * ticks) <= 1.5 for k, p in enumerate(pts[:-1])):
+            return rate, False
+    return _named_rate(float(mean)), True
+
+
+def _named_rate(value: float) -> Fraction:
+    """The common rate within 0.02 %, else the fraction that the number is.
+
+    >>> _named_rate(29.97), _named_rate(14.93)
+    (Fraction(30000, 1001), Fraction(1493, 100))
+    """
+    rate = min(COMMON_RATES, key=lambda rate: abs(float(rate) - value))
+    return rate if abs(float(rate) / value - 1) < 2e-4 else Fraction(value).limit_denominator(1001)

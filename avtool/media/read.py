@@ -1,0 +1,225 @@
+"""Sound and pictures of a file on one clock: sample n at n/rate, frame k at k/fps.
+
+Both count from the container's zero. A track that starts late is filled (silence, its first
+picture), one that has holes is filled where they are, so sound and pictures never drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from avtool.errors import InputError, MediaError
+from avtool.media import ffmpeg
+from avtool.media.probe import Info
+from avtool.values import Array
+
+if TYPE_CHECKING:
+    import soundfile
+
+BLOCK_SAMPLES = 1 << 16  # 4 s at 16 kHz: small in memory, long enough to cost nothing per block
+
+
+@dataclass
+class Reading:
+    """One reading of one file: what to say of it, where it stands, whether to go on.
+
+    Args:
+        name: the file in messages.
+        tick: called with the seconds read so far; it may raise to stop the reading.
+        strict: a decode error is an error, not a warning.
+    """
+
+    name: str
+    tick: Callable[[float], None] = lambda seconds: None
+    strict: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, text: str) -> None:
+        if self.strict:
+            raise MediaError(f"{self.name}: {text}")
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+
+def audio_blocks(
+    info: Info,
+    reading: Reading,
+    *,
+    track: int = 0,
+    rate: int | None = None,
+    channel: int | None = None,
+    mono: bool = False,
+    start: float = 0.0,
+    duration: float | None = None,
+) -> Iterator[Array]:
+    """Sound in blocks.
+
+    Args:
+        rate: in Hz; None keeps the file's. Resampled by soxr HQ (aliases under -100 dB).
+        channel: only this one, counted from 1.
+        mono: the true mean of all channels.
+
+    Shape:
+        float32 [channels, time].
+
+    Raises:
+        InputError: no such channel. MediaError: the sound cannot be decoded.
+    """
+    stream = info.audio[track]
+    if channel is not None and not 1 <= channel <= stream.channels:
+        have = "1" if stream.channels == 1 else f"1 to {stream.channels}"
+        raise InputError(f"{reading.name}: has no channel {channel}; its channels are {have}")
+    if info.sound_file:
+        blocks = _sound_blocks(info, reading, start, duration)
+    else:
+        blocks = _ffmpeg_blocks(info, reading, track, start, duration)
+    if channel is not None:
+        blocks = (block[channel - 1 : channel] for block in blocks)
+    elif mono and stream.channels > 1:
+        blocks = (block.mean(0, keepdims=True) for block in blocks)
+    blocks = _told(blocks, reading, start, stream.rate)
+    if rate is not None and rate != stream.rate:
+        kept = 1 if mono or channel is not None else stream.channels
+        blocks = _resampled(blocks, stream.rate, rate, kept)
+    return blocks
+
+
+def _told(blocks: Iterator[Array], reading: Reading, start: float, rate: int) -> Iterator[Array]:
+    samples = 0
+    for block in blocks:
+        samples += block.shape[1]
+        reading.tick(start + samples / rate)
+        yield block
+
+
+def _sound_blocks(
+    info: Info, reading: Reading, start: float, duration: float | None
+) -> Iterator[Array]:
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(info.path) as file:
+            first = min(round(start * file.samplerate), file.frames)
+            file.seek(first)
+            left = file.frames - first
+            if duration is not None:
+                left = min(left, round(duration * file.samplerate))
+            for warning in info.warnings:
+                reading.warn(warning)
+            yield from _read_file(file, left, reading)
+    except soundfile.LibsndfileError as error:
+        raise MediaError(f"{reading.name}: cannot be decoded ({error.error_string})") from error
+
+
+def _read_file(file: soundfile.SoundFile, left: int, reading: Reading) -> Iterator[Array]:
+    # 16-bit samples are read as they are: libsndfile's own conversion costs four times ours,
+    # and gives the same bits.
+    whole = file.subtype == "PCM_16"
+    kind = np.int16 if whole else np.float32
+    buffer = np.empty((BLOCK_SAMPLES, file.channels), kind)
+    while left:
+        got = file.read(min(left, BLOCK_SAMPLES), always_2d=True, out=buffer[:left])
+        if not len(got):
+            reading.warn(f"truncated: {left} samples are missing at its end")
+            return
+        left -= len(got)
+        samples = got.T
+        yield np.multiply(samples, 2.0**-15, dtype=np.float32) if whole else samples.copy()
+
+
+def _ffmpeg_blocks(
+    info: Info, reading: Reading, track: int, start: float, duration: float | None
+) -> Iterator[Array]:
+    import ffmpeg as graph
+
+    stream = info.audio[track]
+    seek = {"ss": start} if start else {}
+    # One clock: silence before the first sample and in holes, never a shift.
+    sound = graph.input(ffmpeg.url(info.path), **seek)[f"a:{stream.index}"]
+    sound = sound.filter("aresample", first_pts=0, **{"async": 1})
+    limit = {} if duration is None else {"t": duration}
+    # All channels as they are: ffmpeg's own downmix to float is 3 dB too loud.
+    output = sound.output("pipe:", format="f32le", **limit)
+    frame_bytes = 4 * stream.channels
+    if not frame_bytes:
+        raise MediaError(f"{reading.name}: its channel layout '{stream.layout}' is not known")
+    with ffmpeg.Run(ffmpeg.compiled(output)) as run:
+        while data := run.stdout.read(BLOCK_SAMPLES * frame_bytes):
+            data = data[: len(data) - len(data) % frame_bytes]
+            yield np.frombuffer(data, np.float32).reshape(-1, stream.channels).T
+    _judge(run, reading)
+
+
+def _judge(run: ffmpeg.Run, reading: Reading) -> None:
+    """Ffmpeg decodes past damage and exits 0: what it complained of becomes a warning."""
+    if run.returncode:
+        raise MediaError(f"{reading.name}: cannot be decoded ({run.last_words})")
+    if run.complaint_count:
+        plural = "" if run.complaint_count == 1 else "s"
+        reading.warn(f"damaged: {run.complaint_count} decode error{plural} ({run.last_words})")
+
+
+def _resampled(blocks: Iterator[Array], source: int, target: int, channels: int) -> Iterator[Array]:
+    import soxr
+
+    stream = soxr.ResampleStream(source, target, channels, dtype="float32", quality="HQ")
+    taken = made = 0
+    for block in blocks:
+        taken += block.shape[1]
+        out = stream.resample_chunk(np.ascontiguousarray(block.T))
+        made += len(out)
+        if len(out):
+            yield out.T
+    out = stream.resample_chunk(np.zeros((0, channels), np.float32), last=True)
+    # soxr rounds the length; the sound lasts to the end of the last sample.
+    rest = ceil(taken * target / source) - made
+    tail = np.zeros((max(rest, 0), channels), np.float32)
+    tail[: len(out)] = out[: len(tail)]
+    if len(tail):
+        yield tail.T
+
+
+def frame_images(
+    info: Info,
+    reading: Reading,
+    *,
+    track: int = 0,
+    fps: Fraction,
+    width: int,
+    height: int,
+    start: float = 0.0,
+    duration: float | None = None,
+) -> Iterator[Array]:
+    """Pictures, upright and with square pixels, frame k at ``start + k / fps``.
+
+    Shape:
+        each uint8 [height, width, 3].
+
+    Raises:
+        MediaError: the pictures cannot be decoded.
+    """
+    import ffmpeg as graph
+
+    stream = info.video[track]
+    seek = {"ss": start} if start else {}
+    picture = graph.input(ffmpeg.url(info.path), **seek)[f"v:{stream.index}"]
+    # The rate is made by time stamps, never by counting: a variable rate would drift.
+    picture = picture.filter("fps", fps=f"{fps.numerator}/{fps.denominator}", start_time=0)
+    if (width, height) != (stream.width, stream.height) or stream.sample_aspect != 1:
+        picture = picture.filter("scale", width, height, flags="area")
+    limit = {} if duration is None else {"t": duration}
+    output = picture.output("pipe:", format="rawvideo", pix_fmt="rgb24", **limit)
+    size = width * height * 3
+    count = 0
+    with ffmpeg.Run(ffmpeg.compiled(output)) as run:
+        while len(data := run.stdout.read(size)) == size:
+            count += 1
+            reading.tick(start + float(count / fps))
+            yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
+    _judge(run, reading)

@@ -1,0 +1,119 @@
+"""Pictures and sound to a video that plays anywhere; a new sound under untouched pictures.
+
+Both write to the very path they are given; ``save.replacing`` makes that atomic.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from avtool.errors import OutputError
+from avtool.media import ffmpeg
+from avtool.values import Audio, Frames
+
+# What a browser plays, by container: sound codec, container's name, flags.
+_SOUND_CODECS = {".mp4": "aac", ".m4v": "aac", ".mov": "aac", ".webm": "libopus", ".mkv": "aac"}
+_MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".webm": "webm", ".mkv": "matroska"}
+
+
+def write_video(
+    path: Path, frames: Frames, audio: Audio | None = None, *, suffix: str = "", crf: int = 18
+) -> None:
+    """Encode pictures (H.264, 4:2:0) and sound (AAC) at their own rates.
+
+    An odd width or height gains one line of its neighbour: 4:2:0 has no odd sizes.
+
+    Args:
+        suffix: the container, where ``path`` is a part file with another suffix.
+        crf: x264's quality, 0 to 51, lower is better.
+
+    Raises:
+        OutputError: the container cannot hold it, or the disk is full.
+    """
+    muxer = _muxer(suffix or path.suffix)
+    right, bottom = frames.width % 2, frames.height % 2
+    even = f"pad=iw+{right}:ih+{bottom},fillborders=right={right}:bottom={bottom}:mode=smear,"
+    with _wav(audio) as sound:
+        arguments = [*ffmpeg.QUIET, "-f", "rawvideo", "-pix_fmt", "rgb24"]
+        arguments += ["-s", f"{frames.width}x{frames.height}", "-r", _ratio(frames.fps)]
+        arguments += ["-i", "pipe:0"]
+        if sound:
+            arguments += ["-i", ffmpeg.url(sound), "-c:a", "aac", "-b:a", "192k"]
+        # Say which matrix the colours were made with: players guess wrong for small pictures.
+        arguments += [
+            "-vf",
+            f"{even if right or bottom else ''}scale=out_color_matrix=bt709:out_range=tv,format=yuv420p",
+        ]
+        arguments += ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
+        arguments += ["-c:v", "libx264", "-crf", str(crf), "-preset", "veryfast"]
+        arguments += ["-movflags", "+faststart", "-f", muxer, "-y", ffmpeg.url(path)]
+        run = ffmpeg.Run(arguments, feed=True)
+        try:
+            with run:
+                for image in frames.images():
+                    run.stdin.write(np.ascontiguousarray(image, np.uint8))
+        except BrokenPipeError:
+            pass  # ffmpeg has ended; its words say why, below
+        _judge(run, path)
+
+
+def replace_sound(source: Path, path: Path, audio: Audio, *, suffix: str = "") -> None:
+    """Put ``audio`` under the pictures of ``source``, which are copied bit for bit.
+
+    The sound counts from the container's zero, as everything that ``media`` reads does.
+
+    Raises:
+        OutputError: the container cannot hold it, or the disk is full.
+    """
+    suffix = suffix or path.suffix
+    with _wav(audio) as sound:
+        arguments = [*ffmpeg.QUIET, "-i", ffmpeg.url(source), "-i", ffmpeg.url(sound or "")]
+        arguments += ["-map", "0:V", "-map", "1:a", "-c:v", "copy"]
+        arguments += ["-c:a", _SOUND_CODECS.get(suffix, "aac"), "-b:a", "192k"]
+        arguments += ["-movflags", "+faststart", "-f", _muxer(suffix), "-y", ffmpeg.url(path)]
+        with ffmpeg.Run(arguments) as run:
+            run.stdout.read()
+        _judge(run, path)
+
+
+def _muxer(suffix: str) -> str:
+    if suffix.lower() not in _MUXERS:
+        raise OutputError(f"video cannot be written as '{suffix}'; use {', '.join(_MUXERS)}")
+    return _MUXERS[suffix.lower()]
+
+
+def _ratio(value: Fraction) -> str:
+    return f"{value.numerator}/{value.denominator}"
+
+
+def _judge(run: ffmpeg.Run, path: Path) -> None:
+    if run.returncode:
+        full = "No space left" in "\n".join(run.complaints)
+        why = "the disk is full" if full else run.last_words
+        raise OutputError(f"{os.fspath(path)}: cannot be written ({why})")
+
+
+@contextmanager
+def _wav(audio: Audio | None) -> Iterator[str | None]:
+    """The sound as a temporary file, which ffmpeg reads beside the pictures on its stdin."""
+    if audio is None:
+        yield None
+        return
+    import soundfile
+
+    with tempfile.TemporaryDirectory(prefix="avtool-") as folder:
+        path = os.path.join(folder, "sound.wav")
+        # RF64: two hours of stereo float pass the 4 GiB of a plain wav.
+        with soundfile.SoundFile(
+            path, "w", audio.rate, audio.channels, subtype="FLOAT", format="RF64"
+        ) as file:
+            for block in audio.blocks():
+                file.write(block.T)
+        yield path

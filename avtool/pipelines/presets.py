@@ -1,0 +1,154 @@
+"""Options that reproduce other tools' numbers, each for the tool's own defaults.
+
+A preset gives each command what the tool has for it: "stft" for all, "mel" and "mfcc" in addition
+for those two. What a tool does not have (Whisper has no MFCC) is ours, on top of its mel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from avtool.errors import InputError
+
+EPSILON = 1.1920928955078125e-07  # of float32, Kaldi's smallest energy
+
+# librosa 0.11: stft, feature.melspectrogram + power_to_db, feature.mfcc.
+LIBROSA = {
+    "stft": {"sr": 22050, "n_fft": 2048, "win": 2048, "hop": 512},
+    "mel": {"n_mels": 128},
+    "mfcc": {"n_mfcc": 20},
+}
+# torchaudio 2: transforms.Spectrogram, MelSpectrogram + AmplitudeToDB(top_db=80), MFCC.
+TORCHAUDIO = {
+    "stft": {"sr": 16000, "n_fft": 400, "win": 400, "hop": 200, "pad": "reflect"},
+    "mel": {"n_mels": 128, "mel_scale": "htk", "mel_norm": None},
+    "mfcc": {"n_mfcc": 40, "delta_kind": "kaldi"},
+}
+# Kaldi: feature-window.cc, feature-fbank.cc, feature-mfcc.cc; dither 0.
+KALDI = {
+    "stft": {
+        "sr": 16000,
+        "n_fft": 512,
+        "win": 400,
+        "hop": 160,
+        "window": "povey",
+        "center": False,
+        "span": "win",
+        "frame_dc": True,
+        "frame_preemphasis": 0.97,
+        "scale": 32768.0,
+    },
+    "mel": {
+        "n_mels": 23,
+        "fmin": 20.0,
+        "mel_scale": "htk",
+        "mel_norm": None,
+        "mel_straight": "mel",
+        "log": "ln",
+        "log_floor": EPSILON,
+        "top": None,
+    },
+    "mfcc": {
+        "n_mfcc": 13,
+        "lifter": 22.0,
+        "lifter_from": 0,
+        "delta_kind": "kaldi",
+        "energy": True,
+    },
+}
+# Whisper (Radford 2022), audio.py: log_mel_spectrogram.
+WHISPER = {
+    "stft": {
+        "sr": 16000,
+        "n_fft": 400,
+        "win": 400,
+        "hop": 160,
+        "pad": "reflect",
+        "drop_last": True,
+    },
+    "mel": {"log": "log10", "top": 8.0, "out_scale": 0.25, "out_shift": 1.0},
+    "mfcc": {},
+}
+# Wav2Lip (Prajwal 2020), audio.py with its hparams and its librosa 0.7, which mirrors the ends.
+WAV2LIP = {
+    "stft": {
+        "sr": 16000,
+        "n_fft": 800,
+        "win": 800,
+        "hop": 200,
+        "power": 1.0,
+        "pad": "reflect",
+        "preemphasis": 0.97,
+    },
+    "mel": {
+        "fmin": 55.0,
+        "fmax": 7600.0,
+        "log_floor": 1e-5,
+        "top": None,
+        # 8 * ((dB - 20 + 100) / 100) - 4
+        "out_scale": 0.08,
+        "out_shift": 2.4,
+        "clip": (-4.0, 4.0),
+    },
+    "mfcc": {},
+}
+# YAMNet (Plakal & Ellis 2019), features.py, without its padding to whole patches.
+YAMNET = {
+    "stft": {
+        "sr": 16000,
+        "n_fft": 512,
+        "win": 400,
+        "hop": 160,
+        "power": 1.0,
+        "center": False,
+        "span": "win",
+    },
+    "mel": {
+        "n_mels": 64,
+        "fmin": 125.0,
+        "fmax": 7500.0,
+        "mel_scale": "htk",
+        "mel_norm": None,
+        "mel_straight": "mel",
+        "log": "ln",
+        "log_floor": 0.0,
+        "log_offset": 0.001,
+        "top": None,
+    },
+    "mfcc": {},
+}
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "librosa": LIBROSA,
+    "torchaudio": TORCHAUDIO,
+    "kaldi": KALDI,
+    "whisper": WHISPER,
+    "wav2lip": WAV2LIP,
+    "yamnet": YAMNET,
+}
+
+T = TypeVar("T")
+
+
+def options(kind: type[T], preset: str | None = None, **given: Any) -> T:
+    """Options of a pipeline: its defaults, a preset's, then what is given and is not None.
+
+    Raises:
+        InputError: no such preset or option.
+
+    >>> from avtool.pipelines import mel
+    >>> options(mel.Options, "whisper", n_mels=128).n_mels
+    128
+    """
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if preset is not None and preset not in PRESETS:
+        raise InputError(f"--preset {preset} is unknown; use {', '.join(PRESETS)}")
+    values: dict[str, Any] = {}
+    for part in PRESETS[preset].values() if preset else ():
+        values |= {name: value for name, value in part.items() if name in names}
+    for name, value in given.items():
+        if name not in names:
+            raise InputError(f"there is no option {name}; there are {', '.join(sorted(names))}")
+        if value is not None:
+            values[name] = value
+    return kind(**values)

@@ -1,0 +1,154 @@
+"""`avtool spectrogram`: the short-time Fourier transform of a sound.
+
+Allen & Rabiner, "A unified approach to short-time Fourier analysis and synthesis" (1977).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+
+from avtool.errors import InputError
+from avtool.media import Clip, Spec
+from avtool.signal.stft import STFT
+from avtool.values import Array, Audio, Matrix
+
+SPEC = Spec(audio=True)
+
+# A length of time: samples if it is an integer, seconds if it is a fraction.
+Span = int | float
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the sound is cut and transformed. The defaults suit speech and music at any rate.
+
+    Args:
+        sr: rate in Hz to resample to; None keeps the file's own.
+        n_fft: None is the next power of two from the window's length.
+        power: exponent of |X|: 1 magnitude, 2 power; 0 keeps X, complex.
+        scale: multiplies the samples first (Kaldi counts in 16-bit steps).
+        drop_last: leave out the last frame (Whisper).
+    See ``signal.stft.STFT`` for the others.
+    """
+
+    sr: int | None = None
+    n_fft: int | None = None
+    win: Span = 0.025
+    hop: Span = 0.010
+    window: str = "hann"
+    center: bool = True
+    power: float = 2.0
+    pad: Literal["constant", "reflect"] = "constant"
+    span: Literal["n_fft", "win"] = "n_fft"
+    preemphasis: float = 0.0
+    frame_dc: bool = False
+    frame_preemphasis: float = 0.0
+    scale: float = 1.0
+    drop_last: bool = False
+
+    def stft(self, rate: int) -> STFT:
+        """The transform at a rate; raises InputError where the lengths do not fit."""
+        if self.power < 0:
+            raise InputError("--power is 0 (complex), 1 (magnitude), 2 (power) or another exponent")
+        win = in_samples(self.win, rate)
+        n_fft = self.n_fft or 1 << max(0, win - 1).bit_length()
+        return STFT(
+            n_fft=n_fft,
+            win_samples=win,
+            hop_samples=in_samples(self.hop, rate),
+            window=self.window,
+            center=self.center,
+            pad=self.pad,
+            span=self.span,
+            preemphasis=self.preemphasis,
+            frame_dc=self.frame_dc,
+            frame_preemphasis=self.frame_preemphasis,
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """[n_fft//2 + 1 frequencies, frames]."""
+
+    spectrogram: Matrix
+
+
+def run(clip: Clip, options: Options = Options()) -> Result:
+    """The spectrogram of a clip's sound, not in decibels: |X| ** power.
+
+    Raises:
+        InputError: the options do not fit each other or the rate.
+    """
+    audio = sound(clip)
+    stft = options.stft(audio.rate)
+
+    def blocks() -> Iterator[Array]:
+        mono = samples(audio, options)
+        if options.power == 0:
+            return trimmed(stft.transform(mono), options)
+        return trimmed(stft.power(mono, options.power), options)
+
+    return Result(
+        Matrix(
+            blocks,
+            bins=np.arange(stft.bins) * (audio.rate / stft.n_fft),
+            axis="linear",
+            unit={0: "complex", 1: "magnitude", 2: "power"}.get(options.power, "magnitude^p"),
+            **frame_facts(audio, stft, options),
+        )
+    )
+
+
+def sound(clip: Clip) -> Audio:
+    """The clip's sound; a pipeline whose SPEC asks for it always gets it."""
+    if clip.audio is None:
+        raise InputError(f"{clip.name}: its sound was not asked for")
+    return clip.audio
+
+
+def samples(audio: Audio, options: Options) -> Iterator[Array]:
+    """The one channel, float32 [time] in blocks, scaled as the preset counts."""
+    for block in audio.blocks():
+        yield block[0] * np.float32(options.scale) if options.scale != 1.0 else block[0]
+
+
+def trimmed(blocks: Iterator[Array], options: Options) -> Iterator[Array]:
+    """The blocks, without the very last frame where a preset drops it."""
+    if not options.drop_last:
+        yield from blocks
+        return
+    held: Array | None = None
+    for block in blocks:
+        if held is not None:
+            yield held
+        held = block.copy()
+    if held is not None:
+        yield held[:-1]
+
+
+def frame_facts(audio: Audio, stft: STFT, options: Options) -> dict[str, object]:
+    """What all matrices over time say of their frames and of how they were made."""
+    frames = None
+    if audio.length_samples is not None:
+        frames = max(0, stft.frames(audio.length_samples) - options.drop_last)
+    made = asdict(options) | {"sr": audio.rate, "n_fft": stft.n_fft}
+    made |= {"win": stft.win_samples, "hop": stft.hop_samples}  # in samples, as they were used
+    return {
+        "hop": stft.hop_samples / audio.rate,
+        "start": audio.start + stft.first_centre() / audio.rate,
+        "frames": frames,
+        "parameters": made,
+    }
+
+
+def in_samples(span: Span, rate: int) -> int:
+    """Samples of a span of time.
+
+    >>> in_samples(400, 16_000), in_samples(0.025, 16_000)
+    (400, 400)
+    """
+    return span if isinstance(span, int) else round(span * rate)

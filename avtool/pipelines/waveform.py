@@ -1,0 +1,30 @@
+"""`avtool waveform`: the samples themselves, at any rate, and their picture over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from avtool.media import Clip, Spec
+from avtool.pipelines.spectrogram import sound
+from avtool.values import Audio
+
+SPEC = Spec(audio=True, channel=0)
+
+
+@dataclass(frozen=True)
+class Options:
+    """sr: rate in Hz to resample to; None keeps the file's own."""
+
+    sr: int | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """[channels, time], in [-1, 1]."""
+
+    waveform: Audio
+
+
+def run(clip: Clip, options: Options = Options()) -> Result:
+    """The sound of a clip."""
+    return Result(sound(clip))

@@ -1,0 +1,260 @@
+"""Value and suffix to file: written beside its place as a ``.part``, then renamed, or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+
+from avtool.errors import OutputError
+from avtool.spool import Spool
+from avtool.values import Array, Audio, Matrix
+
+Value = Audio | Matrix
+
+
+class Sink(Protocol):
+    """Takes a value's blocks in order; ``close`` completes the file."""
+
+    def write(self, block: Array) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def save(value: Value, paths: Sequence[Path], *, name: str, title: str) -> None:
+    """Write one value in several formats, reading it once.
+
+    Args:
+        paths: one file each; the suffix says the format.
+        name: of the value inside the files; title: of a picture.
+
+    Raises:
+        OutputError: a format is unknown or cannot hold the value, or a file cannot be written.
+    """
+    with ExitStack() as stack:
+        sinks = []
+        for path in paths:
+            make = sink_of(value, path.suffix)
+            sinks.append(make(value, stack.enter_context(replacing(path)), name, title))
+        try:
+            for block in value.blocks():
+                for sink in sinks:
+                    sink.write(block)
+            for sink in sinks:
+                sink.close()
+        except OSError as error:
+            where = ", ".join(map(str, paths))
+            raise OutputError(f"{where}: cannot be written ({error.strerror or error})") from error
+
+
+def sink_of(value: Value | type[Value], suffix: str) -> Callable[[Any, Path, str, str], Sink]:
+    """The writer of a value's type for a suffix; raises OutputError where there is none."""
+    kind = value if isinstance(value, type) else type(value)
+    table = SINKS[kind]
+    if suffix.lower() not in table:
+        raise OutputError(f"'{suffix or '(none)'}' is no format for this; use {', '.join(table)}")
+    return table[suffix.lower()]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A place to write to; it becomes ``path`` when all went well and vanishes otherwise."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.touch()
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class _Npy:
+    """.npy: [bins, frames] in Fortran order, so that frames are appended as they come."""
+
+    def __init__(self, value: Value, path: Path, name: str, title: str) -> None:
+        self._rows = _rows(value)
+        self._count, self._dtype = 0, np.dtype(np.float32)
+        self._sound = isinstance(value, Audio)
+        self._file = path.open("wb")
+        self._header()
+
+    def _header(self) -> None:
+        _npy_header(self._file, (self._rows, self._count), self._dtype)
+
+    def write(self, block: Array) -> None:
+        rows = block.T if self._sound else block
+        self._dtype = rows.dtype
+        self._count += len(rows)
+        self._file.write(np.ascontiguousarray(rows).data)
+
+    def close(self) -> None:
+        with self._file as file:
+            file.seek(0)
+            self._header()  # as long as the first: numpy leaves room for the count to grow
+
+
+def _npy_header(file: IO[bytes], shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
+    header = {"descr": dtype.str, "fortran_order": True, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)  # type: ignore[arg-type]
+
+
+class _Npz:
+    """.npz: the array under its name, its axes, and every parameter; no pickle.
+
+    A zip's entry says its length before its data, and the length is known at the end only: rows
+    wait in a spool.
+    """
+
+    def __init__(self, value: Value, path: Path, name: str, title: str) -> None:
+        self._value, self._path, self._name = value, path, name
+        self._spool = Spool()
+
+    def write(self, block: Array) -> None:
+        self._spool.append(block.T if isinstance(self._value, Audio) else block)
+
+    def close(self) -> None:
+        with self._spool as spool, zipfile.ZipFile(self._path, "w") as file:
+            for key, array in _axes(self._value, spool.rows).items():
+                with self._entry(file, key) as entry:
+                    np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
+            with self._entry(file, self._name) as entry:
+                _npy_header(entry, (_rows(self._value), spool.rows), spool.dtype)
+                for block in spool.blocks():
+                    entry.write(block.data)
+
+    @staticmethod
+    def _entry(file: zipfile.ZipFile, key: str) -> IO[bytes]:
+        # A fixed date: the same input gives the same bytes.
+        return file.open(zipfile.ZipInfo(f"{key}.npy"), "w", force_zip64=True)
+
+
+def _rows(value: Value) -> int:
+    return value.channels if isinstance(value, Audio) else len(value.bins)
+
+
+def _axes(value: Value, count: int) -> dict[str, Any]:
+    if isinstance(value, Audio):
+        return {"sr": value.rate, "start": value.start}
+    axis = "coefficient" if value.axis == "index" else "frequency"
+    parameters = {
+        key: json.dumps(item) if item is None or isinstance(item, (tuple, list)) else item
+        for key, item in value.parameters.items()
+    }
+    facts = {axis: value.bins, "time": value.times(count), "unit": value.unit}
+    return parameters | facts
+
+
+class _Csv:
+    """.csv: a row a frame (or sample): its time, then its values."""
+
+    def __init__(self, value: Value, path: Path, name: str, title: str) -> None:
+        self._value, self._count = value, 0
+        self._file = path.open("w", newline="")
+        self._file.write(",".join(["time", *_columns(value)]) + "\n")
+
+    def write(self, block: Array) -> None:
+        rows, times = _timed(self._value, block, self._count)
+        self._count += len(rows)
+        if rows.dtype.kind == "c":
+            raise OutputError("complex values do not fit .csv; use .npy or .npz")
+        np.savetxt(self._file, np.column_stack([times, rows]), "%.9g", ",")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Parquet:
+    """.parquet: the same table; needs pyarrow."""
+
+    def __init__(self, value: Value, path: Path, name: str, title: str) -> None:
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError:
+            raise OutputError("parquet needs pyarrow: pip install 'avtool[parquet]'") from None
+        self._arrow, self._value, self._count = pyarrow, value, 0
+        fields = [("time", pyarrow.float64())]
+        fields += [(column, pyarrow.float32()) for column in _columns(value)]
+        self._schema = pyarrow.schema(fields)
+        self._writer = pyarrow.parquet.ParquetWriter(path, self._schema)
+
+    def write(self, block: Array) -> None:
+        rows, times = _timed(self._value, block, self._count)
+        self._count += len(rows)
+        if rows.dtype.kind == "c":
+            raise OutputError("complex values do not fit .parquet; use .npy or .npz")
+        columns = [times, *np.ascontiguousarray(rows.T)]
+        arrays = [self._arrow.array(column) for column in columns]
+        self._writer.write_table(self._arrow.Table.from_arrays(arrays, schema=self._schema))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def _columns(value: Value) -> list[str]:
+    if isinstance(value, Audio):
+        return [f"channel {n + 1}" for n in range(value.channels)]
+    if value.axis == "index":
+        return [f"c{n:.0f}" for n in value.bins]
+    return [f"{hz:.6g} Hz" for hz in value.bins]
+
+
+def _timed(value: Value, block: Array, first: int) -> tuple[Array, Array]:
+    rows = block.T if isinstance(value, Audio) else block
+    step = 1 / value.rate if isinstance(value, Audio) else value.hop
+    return rows, value.start + step * np.arange(first, first + len(rows))
+
+
+class _Sound:
+    """.wav (32-bit float: nothing is clipped or rounded) or .flac (24 bits)."""
+
+    def __init__(self, value: Audio, path: Path, name: str, title: str, *, kind: str) -> None:
+        import soundfile
+
+        # A plain wav ends at 4 GiB.
+        long = value.length_samples is None or value.length_samples * value.channels > 1 << 30
+        subtype = "PCM_24" if kind == "FLAC" else "FLOAT"
+        kind = "RF64" if kind == "WAV" and long else kind
+        self._file = soundfile.SoundFile(
+            path, "w", value.rate, value.channels, subtype=subtype, format=kind
+        )
+
+    def write(self, block: Array) -> None:
+        self._file.write(block.T)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _png(value: Value, path: Path, name: str, title: str) -> Sink:
+    from avtool import draw
+
+    if isinstance(value, Audio):
+        return draw.WaveformPicture(value, path, title)
+    return draw.MatrixPicture(value, path, title, name)
+
+
+_TABLES: dict[str, Callable[[Any, Path, str, str], Sink]] = {
+    ".npz": _Npz,
+    ".npy": _Npy,
+    ".csv": _Csv,
+    ".parquet": _Parquet,
+    ".png": _png,
+}
+SINKS: dict[type, dict[str, Callable[[Any, Path, str, str], Sink]]] = {
+    Matrix: _TABLES,
+    Audio: {
+        **_TABLES,
+        ".wav": partial(_Sound, kind="WAV"),
+        ".flac": partial(_Sound, kind="FLAC"),
+    },
+}

@@ -1,0 +1,56 @@
+"""Rows that must be seen twice: in memory while they are few, in a temporary file after that."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from avtool.values import Array
+
+MEMORY_BYTES = 8 << 20
+READ_ROWS = 256
+
+
+class Spool:
+    """A queue of float32 (or complex64) rows that can be read back from its start.
+
+    >>> with Spool() as spool:
+    ...     spool.append(np.ones((3, 2), np.float32))
+    ...     spool.append(np.zeros((1, 2), np.float32))
+    ...     [block.shape for block in spool.blocks()], spool.rows
+    ([(4, 2)], 4)
+    """
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(MEMORY_BYTES, prefix="avtool-")  # noqa: SIM115
+        self._columns = 0
+        self.dtype: np.dtype[Any] = np.dtype(np.float32)
+        self.rows = 0
+
+    def append(self, block: Array) -> None:
+        """Add rows: [rows, columns]."""
+        self._columns, self.dtype = block.shape[1], block.dtype
+        self.rows += len(block)
+        self._file.write(np.ascontiguousarray(block).data)
+
+    def blocks(self) -> Iterator[Array]:
+        """All rows from the first, 256 at a time."""
+        self._file.seek(0)
+        size = READ_ROWS * self._columns * self.dtype.itemsize
+        while size and (data := self._file.read(size)):
+            yield np.frombuffer(data, self.dtype).reshape(-1, self._columns)
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()

@@ -1,0 +1,102 @@
+"""The nouns of the house: what flows from a file through a pipeline to a file.
+
+Conventions: times in seconds from the container's zero, frequencies in Hz, sample counts
+end in ``_samples``. Sound is float32 in [-1, 1], channels first; pictures are uint8 RGB.
+A value may be longer than memory, so each one is a *stream*: calling ``blocks()`` (or
+``images()``) starts it again from its beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """Sound at one rate.
+
+    Shape:
+        each block: float32 [channels, time]; ``samples``: the same, whole.
+    """
+
+    blocks: Callable[[], Iterator[Array]]
+    rate: int
+    channels: int
+    length_samples: int | None = None  # None: known only once it has been decoded
+    start: float = 0.0
+
+    @classmethod
+    def of(cls, samples: Array, rate: int) -> Audio:
+        """Sound that is in memory already: float [time] or [channels, time].
+
+        >>> Audio.of(np.zeros(16_000), 16_000).samples.shape
+        (1, 16000)
+        """
+        whole = np.atleast_2d(np.asarray(samples, np.float32))
+        return cls(lambda: iter([whole]), rate, whole.shape[0], whole.shape[1])
+
+    @cached_property
+    def samples(self) -> Array:
+        """The whole sound in memory, float32 [channels, time]."""
+        parts = list(self.blocks())
+        return np.concatenate(parts, 1) if parts else np.zeros((self.channels, 0), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Pictures at one constant rate: frame k is shown at k / fps seconds.
+
+    Shape:
+        each image: uint8 [height, width, 3], RGB, upright, square pixels.
+    """
+
+    images: Callable[[], Iterator[Array]]
+    fps: Fraction
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """A quantity over bins (frequencies, mel bands, coefficients) and time.
+
+    Shape:
+        each block: [frames, bins], frames in order, valid until the next one is taken (it may be
+        a buffer that is used again); ``values``: [bins, frames], whole.
+    """
+
+    blocks: Callable[[], Iterator[Array]]
+    bins: Array  # [bins]: centre frequencies in Hz, or coefficient numbers
+    hop: float  # seconds from one frame to the next
+    start: float  # time of frame 0's centre
+    axis: Literal["linear", "mel", "index"]  # how the bins are spaced
+    unit: str  # "dB", "magnitude", ...
+    frames: int | None = None  # None: known only once it has been computed
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # everything that made it
+
+    @cached_property
+    def values(self) -> Array:
+        """The whole matrix in memory, [bins, frames]."""
+        if self.frames is None:
+            parts = [block.copy() for block in self.blocks()]
+            return np.concatenate(parts).T if parts else np.zeros((len(self.bins), 0), np.float32)
+        whole, first = np.zeros((0, len(self.bins)), np.float32), 0
+        for block in self.blocks():
+            if not first:
+                whole = np.empty((self.frames, len(self.bins)), block.dtype)
+            whole[first : first + len(block)] = block
+            first += len(block)
+        return whole[:first].T
+
+    def times(self, frames: int) -> Array:
+        """Centre times in seconds of the first ``frames`` frames, float64 [frames]."""
+        return self.start + self.hop * np.arange(frames)
