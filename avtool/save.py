@@ -1,9 +1,8 @@
-"""Value and suffix to file: written beside its place as a ``.part``, then renamed, or not at all."""
+"""Value and suffix to file: written beside its place as a ``.part``, then renamed, or not."""
 
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -70,7 +69,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         part.touch()
         yield part
-        os.replace(part, path)
+        part.replace(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
     finally:
@@ -104,7 +103,7 @@ class _Npy:
 
 def _npy_header(file: IO[bytes], shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
     header = {"descr": dtype.str, "fortran_order": True, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)  # type: ignore[arg-type]
+    np.lib.format.write_array_header_1_0(file, header)
 
 
 class _Npz:
@@ -221,7 +220,8 @@ class _Sound:
         import soundfile
 
         # A plain wav ends at 4 GiB.
-        long = value.length_samples is None or value.length_samples * value.channels > 1 << 30
+        length = value.length_samples or (value.seconds or 0) * value.rate
+        long = length * value.channels * 4 > 0.99 * 2**32
         subtype = "PCM_24" if kind == "FLAC" else "FLOAT"
         kind = "RF64" if kind == "WAV" and long else kind
         self._file = soundfile.SoundFile(
@@ -236,11 +236,14 @@ class _Sound:
 
 
 def _png(value: Value, path: Path, name: str, title: str) -> Sink:
-    from avtool import draw
-
+    # Pillow is for those who ask for a picture.
     if isinstance(value, Audio):
-        return draw.WaveformPicture(value, path, title)
-    return draw.MatrixPicture(value, path, title, name)
+        from avtool.draw.waveform import WaveformPicture
+
+        return WaveformPicture(value, path, title)
+    from avtool.draw.matrix import MatrixPicture
+
+    return MatrixPicture(value, path, title, name)
 
 
 _TABLES: dict[str, Callable[[Any, Path, str, str], Sink]] = {

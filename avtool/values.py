@@ -32,6 +32,7 @@ class Audio:
     rate: int
     channels: int
     length_samples: int | None = None  # None: known only once it has been decoded
+    seconds: float | None = None  # what the container says, about
     start: float = 0.0
 
     @classmethod
@@ -42,7 +43,7 @@ class Audio:
         (1, 16000)
         """
         whole = np.atleast_2d(np.asarray(samples, np.float32))
-        return cls(lambda: iter([whole]), rate, whole.shape[0], whole.shape[1])
+        return cls(lambda: iter([whole]), rate, *whole.shape)
 
     @cached_property
     def samples(self) -> Array:

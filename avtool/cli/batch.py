@@ -29,9 +29,12 @@ from avtool.media import ffmpeg
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 # What a folder is searched for.
-MEDIA_SUFFIXES = set(
-    [".wav", ".wave", ".flac", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma", ".ac3", ".amr", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".3gp", ".flv", ".wmv", ".ogv", ".mxf"]
-)
+MEDIA_SUFFIXES = {
+    *(".wav", ".wave", ".flac", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64", ".mp3", ".m4a"),
+    *(".aac", ".ogg", ".oga", ".opus", ".wma", ".ac3", ".amr", ".mp4", ".m4v", ".mov", ".mkv"),
+    *(".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".3gp", ".flv", ".wmv", ".ogv"),
+    ".mxf",
+}
 
 Tick = Callable[[float, float | None], None]
 
@@ -292,9 +295,13 @@ def _to_stdout(job: Job, work: Callable[[Job, Tick], Report], tick: Tick) -> Rep
     with tempfile.TemporaryDirectory(prefix="avtool-") as folder:
         target = Path(folder) / path.name
         report = work(Job(job.source, job.name, {name: [target]}), tick)
-        with target.open("rb") as file:
-            shutil.copyfileobj(file, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        try:
+            with target.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            # The reader has seen enough (`| head`); the rest, and Python's own flush, go nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     report.outputs = []
     return report
 

@@ -40,7 +40,8 @@ def run(
         raise InputError("--mono and --channel contradict each other; give one")
     if out == "-" and sys.stdout.isatty():
         raise InputError("-o - would write to your terminal; pipe it somewhere")
-    options = presets.options(module.Options, preset, **flags)
+    given = {flag: value for flag, value in flags.items() if value is not None}
+    options = presets.options(module.Options, preset, **given)
     wanted = spec(module, options, start=start, duration=duration, channel=channel)
     if mono:
         wanted = media.mono(wanted)

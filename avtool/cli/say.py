@@ -42,7 +42,7 @@ say = Say()
 
 
 class Progress:
-    """A bar with the time left, on stderr, where a person is watching and the work takes a while."""
+    """A bar with the time left, on stderr, where a person watches and the work takes a while."""
 
     PATIENCE = 0.5  # seconds
 

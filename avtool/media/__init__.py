@@ -97,11 +97,11 @@ class Media:
             )
         if length is not None:
             length = min(length - spec.start, spec.duration or length)
-        audio = self._audio(spec, reading) if spec.audio else None
+        audio = self._audio(spec, reading, length) if spec.audio else None
         frames = self._frames(spec, reading) if spec.frames else None
         return Clip(self.name, audio, frames, length, reading.warnings)
 
-    def _audio(self, spec: Spec, reading: read.Reading) -> Audio:
+    def _audio(self, spec: Spec, reading: read.Reading, seconds: float | None) -> Audio:
         if not self.info.audio:
             raise MediaError(f"{self.name}: has no sound; 'avtool info' shows what it holds")
         stream = self.info.audio[0]
@@ -122,7 +122,8 @@ class Media:
             start=spec.start,
             duration=spec.duration,
         )
-        return Audio(blocks, rate, stream.channels if spec.channel == 0 else 1, length, spec.start)
+        channels = stream.channels if spec.channel == 0 else 1
+        return Audio(blocks, rate, channels, length, seconds, spec.start)
 
     def _frames(self, spec: Spec, reading: read.Reading) -> Frames:
         if not self.info.video:

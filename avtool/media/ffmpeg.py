@@ -24,7 +24,7 @@ QUIET = ("-nostdin", "-hide_banner", "-loglevel", "repeat+error")
 PIPE_BYTES = 1 << 16
 
 # Told of each command line before it runs (`avtool -v`).
-on_start: Callable[[list[str]], None] = lambda command: None
+on_start: Callable[[list[str]], None] | None = None
 
 _running: set[subprocess.Popen[bytes]] = set()
 _lock = threading.Lock()
@@ -63,7 +63,8 @@ class Run:
 
     def __init__(self, arguments: list[str], *, feed: bool = False) -> None:
         self.command = [binary(), *arguments]
-        on_start(self.command)
+        if on_start is not None:
+            on_start(self.command)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self._process = subprocess.Popen(
             self.command,

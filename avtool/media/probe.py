@@ -181,9 +181,7 @@ def _probe_ffmpeg(path: Path, name: str, size: int, scan: bool) -> Info:
             audio.append(_audio(text, number, max(0.0, start)))
     if scan and packets.ends:
         duration = max(packets.ends.values()) - zero
-    warnings = ()
-    if scan and run.returncode:
-        warnings = (f"damaged: {run.last_words}",)
+    warnings = (f"damaged: {run.last_words}",) if scan and run.returncode else ()
     return Info(path, kind, size, duration, tuple(audio), tuple(video), warnings=warnings)
 
 
@@ -205,8 +203,8 @@ class _Packets:
         self.ends: dict[int, float] = {}
         for line in lines:
             if line.startswith("#tb "):
-                index, base = line[4:].split(": ")
-                self.base[int(index)] = Fraction(base.strip())
+                stream, base = line[4:].split(": ")
+                self.base[int(stream)] = Fraction(base.strip())
             elif line[0] != "#":
                 parts = line.split(",", 4)
                 index, pts, duration = int(parts[0]), int(parts[2]), int(parts[3])

@@ -47,10 +47,8 @@ def write_video(
         if sound:
             arguments += ["-i", ffmpeg.url(sound), "-c:a", "aac", "-b:a", "192k"]
         # Say which matrix the colours were made with: players guess wrong for small pictures.
-        arguments += [
-            "-vf",
-            f"{even if right or bottom else ''}scale=out_color_matrix=bt709:out_range=tv,format=yuv420p",
-        ]
+        colours = "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p"
+        arguments += ["-vf", (even if right or bottom else "") + colours]
         arguments += ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
         arguments += ["-c:v", "libx264", "-crf", str(crf), "-preset", "veryfast"]
         arguments += ["-movflags", "+faststart", "-f", muxer, "-y", ffmpeg.url(path)]
@@ -58,7 +56,7 @@ def write_video(
         try:
             with run:
                 for image in frames.images():
-                    run.stdin.write(np.ascontiguousarray(image, np.uint8))
+                    run.stdin.write(np.ascontiguousarray(image, np.uint8).data)
         except BrokenPipeError:
             pass  # ffmpeg has ended; its words say why, below
         _judge(run, path)
@@ -109,7 +107,7 @@ def _wav(audio: Audio | None) -> Iterator[str | None]:
     import soundfile
 
     with tempfile.TemporaryDirectory(prefix="avtool-") as folder:
-        path = os.path.join(folder, "sound.wav")
+        path = f"{folder}/sound.wav"
         # RF64: two hours of stereo float pass the 4 GiB of a plain wav.
         with soundfile.SoundFile(
             path, "w", audio.rate, audio.channels, subtype="FLOAT", format="RF64"

@@ -83,7 +83,7 @@ def run(clip: Clip, options: Options = Options()) -> Result:
     """
     audio = sound(clip)
     stft = options.stft(audio.rate)
-    bank, log = options.bank(audio.rate, stft.n_fft), options.logarithm()
+    bank, log = bank_of(clip, options, stft), options.logarithm()
 
     return Result(
         Matrix(
@@ -94,6 +94,18 @@ def run(clip: Clip, options: Options = Options()) -> Result:
             **frame_facts(audio, stft, options),
         )
     )
+
+
+def bank_of(clip: Clip, options: Options, stft: STFT) -> MelBank:
+    """The options' mel bank; the clip is told of bands that no frequency falls into."""
+    rate = sound(clip).rate
+    bank = options.bank(rate, stft.n_fft)
+    if empty := bank.empty():
+        clip.warnings.append(
+            f"{empty} of {bank.n_mels} mel bands hold no frequency of the transform and stay "
+            "silent; lower --n-mels or raise --n-fft"
+        )
+    return bank
 
 
 def log_mel(

@@ -55,7 +55,7 @@ def run(clip: Clip, options: Options = Options()) -> Result:
     if options.deltas not in (0, 1, 2):
         raise InputError("--deltas is 0, 1 or 2")
     stft = options.stft(audio.rate)
-    bank, log = options.bank(audio.rate, stft.n_fft), options.logarithm()
+    bank, log = mel.bank_of(clip, options, stft), options.logarithm()
     cepstrum = Cepstrum(options.n_mels, options.n_mfcc, options.lifter, options.lifter_from)
 
     def coefficients() -> Iterator[Array]:

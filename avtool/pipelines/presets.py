@@ -11,22 +11,24 @@ from typing import Any, TypeVar
 
 from avtool.errors import InputError
 
+Preset = dict[str, dict[str, Any]]  # options by command
+
 EPSILON = 1.1920928955078125e-07  # of float32, Kaldi's smallest energy
 
 # librosa 0.11: stft, feature.melspectrogram + power_to_db, feature.mfcc.
-LIBROSA = {
+LIBROSA: Preset = {
     "stft": {"sr": 22050, "n_fft": 2048, "win": 2048, "hop": 512},
     "mel": {"n_mels": 128},
     "mfcc": {"n_mfcc": 20},
 }
 # torchaudio 2: transforms.Spectrogram, MelSpectrogram + AmplitudeToDB(top_db=80), MFCC.
-TORCHAUDIO = {
+TORCHAUDIO: Preset = {
     "stft": {"sr": 16000, "n_fft": 400, "win": 400, "hop": 200, "pad": "reflect"},
     "mel": {"n_mels": 128, "mel_scale": "htk", "mel_norm": None},
     "mfcc": {"n_mfcc": 40, "delta_kind": "kaldi"},
 }
 # Kaldi: feature-window.cc, feature-fbank.cc, feature-mfcc.cc; dither 0.
-KALDI = {
+KALDI: Preset = {
     "stft": {
         "sr": 16000,
         "n_fft": 512,
@@ -58,7 +60,7 @@ KALDI = {
     },
 }
 # Whisper (Radford 2022), audio.py: log_mel_spectrogram.
-WHISPER = {
+WHISPER: Preset = {
     "stft": {
         "sr": 16000,
         "n_fft": 400,
@@ -71,7 +73,7 @@ WHISPER = {
     "mfcc": {},
 }
 # Wav2Lip (Prajwal 2020), audio.py with its hparams and its librosa 0.7, which mirrors the ends.
-WAV2LIP = {
+WAV2LIP: Preset = {
     "stft": {
         "sr": 16000,
         "n_fft": 800,
@@ -94,7 +96,7 @@ WAV2LIP = {
     "mfcc": {},
 }
 # YAMNet (Plakal & Ellis 2019), features.py, without its padding to whole patches.
-YAMNET = {
+YAMNET: Preset = {
     "stft": {
         "sr": 16000,
         "n_fft": 512,
@@ -118,7 +120,7 @@ YAMNET = {
     },
     "mfcc": {},
 }
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+PRESETS: dict[str, Preset] = {
     "librosa": LIBROSA,
     "torchaudio": TORCHAUDIO,
     "kaldi": KALDI,
@@ -131,7 +133,7 @@ T = TypeVar("T")
 
 
 def options(kind: type[T], preset: str | None = None, **given: Any) -> T:
-    """Options of a pipeline: its defaults, a preset's, then what is given and is not None.
+    """Options of a pipeline: its defaults, a preset's, then what is given.
 
     Raises:
         InputError: no such preset or option.
@@ -149,6 +151,5 @@ def options(kind: type[T], preset: str | None = None, **given: Any) -> T:
     for name, value in given.items():
         if name not in names:
             raise InputError(f"there is no option {name}; there are {', '.join(sorted(names))}")
-        if value is not None:
-            values[name] = value
+        values[name] = value
     return kind(**values)

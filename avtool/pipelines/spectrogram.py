@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -97,7 +97,7 @@ def run(clip: Clip, options: Options = Options()) -> Result:
             blocks,
             bins=np.arange(stft.bins) * (audio.rate / stft.n_fft),
             axis="linear",
-            unit={0: "complex", 1: "magnitude", 2: "power"}.get(options.power, "magnitude^p"),
+            unit={0.0: "complex", 1.0: "magnitude", 2.0: "power"}.get(options.power, "|X|^p"),
             **frame_facts(audio, stft, options),
         )
     )
@@ -130,7 +130,7 @@ def trimmed(blocks: Iterator[Array], options: Options) -> Iterator[Array]:
         yield held[:-1]
 
 
-def frame_facts(audio: Audio, stft: STFT, options: Options) -> dict[str, object]:
+def frame_facts(audio: Audio, stft: STFT, options: Options) -> dict[str, Any]:
     """What all matrices over time say of their frames and of how they were made."""
     frames = None
     if audio.length_samples is not None:

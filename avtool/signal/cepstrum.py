@@ -104,7 +104,7 @@ def _filtered(frames: Array, taps: Array) -> Array:
     count = len(frames) - width + 1
     parts = [frames[width // 2 :][:count]]
     for order in taps:
-        parts.append(sum(tap * frames[j : j + count] for j, tap in enumerate(order) if tap))  # type: ignore[arg-type]
+        parts.append(sum(tap * frames[j : j + count] for j, tap in enumerate(order) if tap))
     return np.concatenate(parts, 1)
 
 

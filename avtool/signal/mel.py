@@ -26,8 +26,8 @@ _BLAS_SERIAL = 1 << 18
 def hz_to_mel(hz: Array, scale: Scale) -> Array:
     """Mel of frequencies in Hz.
 
-    >>> hz_to_mel(np.array([1000.0]), "slaney").round(6), hz_to_mel(np.array([1000.0]), "htk").round(3)
-    (array([15.]), array([999.986]))
+    >>> hz_to_mel(np.array([500, 1000, 6400]), "slaney").round(6)
+    array([ 7.5, 15. , 42. ])
     """
     hz = np.asarray(hz, np.float64)
     if scale == "htk":
@@ -42,11 +42,12 @@ def mel_to_hz(mel: Array, scale: Scale) -> Array:
     mel = np.asarray(mel, np.float64)
     if scale == "htk":
         return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
-    return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * 6.4 ** ((mel - 15.0) / 27.0))
+    hz: Array = np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * 6.4 ** ((mel - 15.0) / 27.0))
+    return hz
 
 
 def mel_frequencies(n_mels: int, fmin: float, fmax: float, scale: Scale) -> Array:
-    """Corner frequencies of the triangles in Hz, float64 [n_mels + 2]: filter m has its peak at m + 1."""
+    """Corners of the triangles in Hz, float64 [n_mels + 2]: filter m peaks at corner m + 1."""
     ends = hz_to_mel(np.array([fmin, fmax]), scale)
     return mel_to_hz(np.linspace(ends[0], ends[1], n_mels + 2), scale)
 
@@ -85,6 +86,10 @@ class MelBank:
         """Peak frequency of each band in Hz, float64 [n_mels]."""
         return mel_frequencies(self.n_mels, self.fmin, self.fmax, self.scale)[1:-1]
 
+    def empty(self) -> int:
+        """How many bands are narrower than the distance of two bins, and so are always silent."""
+        return int((~_filters(self).any(1)).sum())
+
     def filters(self) -> Array:
         """The filters as a matrix, float32 [n_mels, n_fft//2 + 1]."""
         return _filters(self)
@@ -109,10 +114,10 @@ def _filters(bank: MelBank) -> Array:
         x, c = hz_to_mel(bins, bank.scale), hz_to_mel(corners, bank.scale)
     rise = (x[None] - c[:-2, None]) / (c[1:-1] - c[:-2])[:, None]
     fall = (c[2:, None] - x[None]) / (c[2:] - c[1:-1])[:, None]
-    weights = np.maximum(0.0, np.minimum(rise, fall))
+    weights: Array = np.maximum(0.0, np.minimum(rise, fall))
     if bank.norm == "slaney":
         weights *= (2.0 / (corners[2:] - corners[:-2]))[:, None]
-    filters = weights.astype(np.float32)
+    filters: Array = weights.astype(np.float32)
     filters.flags.writeable = False
     return filters
 
@@ -186,5 +191,5 @@ class Log:
         if self.scale != 1.0 or self.shift:
             x = x * np.float32(self.scale) + np.float32(self.shift)
         if self.clip is not None:
-            x = np.clip(x, *map(np.float32, self.clip))
+            x = np.clip(x, np.float32(self.clip[0]), np.float32(self.clip[1]))
         return x
