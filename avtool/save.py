@@ -6,25 +6,41 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 import numpy as np
 
-from avtool.errors import OutputError
+from avtool.errors import InputError, OutputError
 from avtool.spool import Spool
 from avtool.values import Array, Audio, Matrix
 
 Value = Audio | Matrix
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a value goes.
+
+    Args:
+        name: of the value inside the file; title: of a picture.
+        closing: closes what a sink has opened, also when the writing fails.
+    """
+
+    path: Path
+    name: str
+    title: str
+    closing: ExitStack
+
+
 class Sink(Protocol):
-    """Takes a value's blocks in order; ``close`` completes the file."""
+    """Takes a value's blocks in order; ``finish`` completes the file."""
 
     def write(self, block: Array) -> None: ...
 
-    def close(self) -> None: ...
+    def finish(self) -> None: ...
 
 
 def save(value: Value, paths: Sequence[Path], *, name: str, title: str) -> None:
@@ -35,30 +51,28 @@ def save(value: Value, paths: Sequence[Path], *, name: str, title: str) -> None:
         name: of the value inside the files; title: of a picture.
 
     Raises:
-        OutputError: a format is unknown or cannot hold the value, or a file cannot be written.
+        InputError: a format is unknown. OutputError: a format cannot hold the value, or a file
+            cannot be written.
     """
     with ExitStack() as stack:
         sinks = []
         for path in paths:
             make = sink_of(value, path.suffix)
-            sinks.append(make(value, stack.enter_context(replacing(path)), name, title))
-        try:
-            for block in value.blocks():
-                for sink in sinks:
-                    sink.write(block)
+            part = stack.enter_context(replacing(path))
+            sinks.append(make(value, Place(part, name, title, stack)))
+        for block in value.blocks():
             for sink in sinks:
-                sink.close()
-        except OSError as error:
-            where = ", ".join(map(str, paths))
-            raise OutputError(f"{where}: cannot be written ({error.strerror or error})") from error
+                sink.write(block)
+        for sink in sinks:
+            sink.finish()
 
 
-def sink_of(value: Value | type[Value], suffix: str) -> Callable[[Any, Path, str, str], Sink]:
-    """The writer of a value's type for a suffix; raises OutputError where there is none."""
+def sink_of(value: Value | type[Value], suffix: str) -> Callable[[Any, Place], Sink]:
+    """The writer of a value's type for a suffix; raises InputError where there is none."""
     kind = value if isinstance(value, type) else type(value)
     table = SINKS[kind]
     if suffix.lower() not in table:
-        raise OutputError(f"'{suffix or '(none)'}' is no format for this; use {', '.join(table)}")
+        raise InputError(f"'{suffix or '(none)'}' is no format for this; use {', '.join(table)}")
     return table[suffix.lower()]
 
 
@@ -71,7 +85,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield part
         part.replace(path)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+        why = error.strerror or error
+        raise OutputError(f"{path}: cannot be written ({why})") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -79,11 +94,11 @@ def replacing(path: Path) -> Iterator[Path]:
 class _Npy:
     """.npy: [bins, frames] in Fortran order, so that frames are appended as they come."""
 
-    def __init__(self, value: Value, path: Path, name: str, title: str) -> None:
+    def __init__(self, value: Value, place: Place) -> None:
         self._rows = _rows(value)
         self._count, self._dtype = 0, np.dtype(np.float32)
         self._sound = isinstance(value, Audio)
-        self._file = path.open("wb")
+        self._file = place.closing.enter_context(place.path.open("wb"))
         self._header()
 
     def _header(self) -> None:
@@ -95,10 +110,9 @@ class _Npy:
         self._count += len(rows)
         self._file.write(np.ascontiguousarray(rows).data)
 
-    def close(self) -> None:
-        with self._file as file:
-            file.seek(0)
-            self._header()  # as long as the first: numpy leaves room for the count to grow
+    def finish(self) -> None:
+        self._file.seek(0)
+        self._header()  # as long as the first: numpy leaves room for the count to grow
 
 
 def _npy_header(file: IO[bytes], shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
@@ -113,19 +127,20 @@ class _Npz:
     wait in a spool.
     """
 
-    def __init__(self, value: Value, path: Path, name: str, title: str) -> None:
-        self._value, self._path, self._name = value, path, name
-        self._spool = Spool()
+    def __init__(self, value: Value, place: Place) -> None:
+        self._value, self._place = value, place
+        self._spool = place.closing.enter_context(Spool())
 
     def write(self, block: Array) -> None:
         self._spool.append(block.T if isinstance(self._value, Audio) else block)
 
-    def close(self) -> None:
-        with self._spool as spool, zipfile.ZipFile(self._path, "w") as file:
+    def finish(self) -> None:
+        spool = self._spool
+        with zipfile.ZipFile(self._place.path, "w") as file:
             for key, array in _axes(self._value, spool.rows).items():
                 with self._entry(file, key) as entry:
                     np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
-            with self._entry(file, self._name) as entry:
+            with self._entry(file, self._place.name) as entry:
                 _npy_header(entry, (_rows(self._value), spool.rows), spool.dtype)
                 for block in spool.blocks():
                     entry.write(block.data)
@@ -155,9 +170,9 @@ def _axes(value: Value, count: int) -> dict[str, Any]:
 class _Csv:
     """.csv: a row a frame (or sample): its time, then its values."""
 
-    def __init__(self, value: Value, path: Path, name: str, title: str) -> None:
+    def __init__(self, value: Value, place: Place) -> None:
         self._value, self._count = value, 0
-        self._file = path.open("w", newline="")
+        self._file = place.closing.enter_context(place.path.open("w", newline=""))
         self._file.write(",".join(["time", *_columns(value)]) + "\n")
 
     def write(self, block: Array) -> None:
@@ -167,14 +182,14 @@ class _Csv:
             raise OutputError("complex values do not fit .csv; use .npy or .npz")
         np.savetxt(self._file, np.column_stack([times, rows]), "%.9g", ",")
 
-    def close(self) -> None:
-        self._file.close()
+    def finish(self) -> None:
+        self._file.flush()
 
 
 class _Parquet:
     """.parquet: the same table; needs pyarrow."""
 
-    def __init__(self, value: Value, path: Path, name: str, title: str) -> None:
+    def __init__(self, value: Value, place: Place) -> None:
         try:
             import pyarrow
             import pyarrow.parquet
@@ -184,7 +199,8 @@ class _Parquet:
         fields = [("time", pyarrow.float64())]
         fields += [(column, pyarrow.float32()) for column in _columns(value)]
         self._schema = pyarrow.schema(fields)
-        self._writer = pyarrow.parquet.ParquetWriter(path, self._schema)
+        writer = pyarrow.parquet.ParquetWriter(place.path, self._schema)
+        self._writer = place.closing.enter_context(writer)
 
     def write(self, block: Array) -> None:
         rows, times = _timed(self._value, block, self._count)
@@ -195,7 +211,7 @@ class _Parquet:
         arrays = [self._arrow.array(column) for column in columns]
         self._writer.write_table(self._arrow.Table.from_arrays(arrays, schema=self._schema))
 
-    def close(self) -> None:
+    def finish(self) -> None:
         self._writer.close()
 
 
@@ -216,7 +232,7 @@ def _timed(value: Value, block: Array, first: int) -> tuple[Array, Array]:
 class _Sound:
     """.wav (32-bit float: nothing is clipped or rounded) or .flac (24 bits)."""
 
-    def __init__(self, value: Audio, path: Path, name: str, title: str, *, kind: str) -> None:
+    def __init__(self, value: Audio, place: Place, *, kind: str) -> None:
         import soundfile
 
         # A plain wav ends at 4 GiB.
@@ -224,36 +240,37 @@ class _Sound:
         long = length * value.channels * 4 > 0.99 * 2**32
         subtype = "PCM_24" if kind == "FLAC" else "FLOAT"
         kind = "RF64" if kind == "WAV" and long else kind
-        self._file = soundfile.SoundFile(
-            path, "w", value.rate, value.channels, subtype=subtype, format=kind
+        file = soundfile.SoundFile(
+            place.path, "w", value.rate, value.channels, subtype=subtype, format=kind
         )
+        self._file = place.closing.enter_context(file)
 
     def write(self, block: Array) -> None:
         self._file.write(block.T)
 
-    def close(self) -> None:
-        self._file.close()
+    def finish(self) -> None:
+        self._file.flush()
 
 
-def _png(value: Value, path: Path, name: str, title: str) -> Sink:
+def _png(value: Value, place: Place) -> Sink:
     # Pillow is for those who ask for a picture.
     if isinstance(value, Audio):
         from avtool.draw.waveform import WaveformPicture
 
-        return WaveformPicture(value, path, title)
+        return WaveformPicture(value, place.path, place.title)
     from avtool.draw.matrix import MatrixPicture
 
-    return MatrixPicture(value, path, title, name)
+    return MatrixPicture(value, place.path, place.title, place.name)
 
 
-_TABLES: dict[str, Callable[[Any, Path, str, str], Sink]] = {
+_TABLES: dict[str, Callable[[Any, Place], Sink]] = {
     ".npz": _Npz,
     ".npy": _Npy,
     ".csv": _Csv,
     ".parquet": _Parquet,
     ".png": _png,
 }
-SINKS: dict[type, dict[str, Callable[[Any, Path, str, str], Sink]]] = {
+SINKS: dict[type, dict[str, Callable[[Any, Place], Sink]]] = {
     Matrix: _TABLES,
     Audio: {
         **_TABLES,

@@ -71,7 +71,7 @@ def librosa_truth(y: Array, win: int, n_fft: int, hop: int) -> Truth:
 
 
 def torchaudio_truth(y: Array, win: int, n_fft: int, hop: int) -> Truth:
-    """torchaudio.functional.melscale_fbanks (HTK), AmplitudeToDB(top_db=80), create_dct, restated."""
+    """The functional melscale_fbanks (HTK), AmplitudeToDB(top_db=80) and create_dct, restated."""
     window = torch.hann_window(win, dtype=torch.float64)
     wave = torch.from_numpy(y).double()
     spec = torch.stft(wave, n_fft, hop, win, window, return_complex=True, pad_mode="reflect")

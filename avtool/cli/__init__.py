@@ -35,7 +35,7 @@ def main() -> None:
     flags = [a for a in arguments[:end] if a in ("--debug", "-q", "--quiet", "-v", "--verbose")]
     rest = [a for a in arguments[:end] if a not in flags] + arguments[end:]
     try:
-        app(flags + rest)
+        app(flags + rest, prog_name="avtool")
     except AvtoolError as error:
         if say.debug:
             raise
@@ -51,7 +51,10 @@ def root(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=lambda on: _version(on), is_eager=True)
+        bool,
+        typer.Option(
+            "--version", callback=lambda on: _version(on), is_eager=True, help="Show the version."
+        ),
     ] = False,
 ) -> None:
     """Set how much is said, for all commands."""

@@ -42,9 +42,7 @@ def span(text: str | int | float) -> int | float:
     return int(text) if text.isdigit() else float(text)
 
 
-Inputs = Annotated[
-    list[str], typer.Argument(metavar="INPUT...", help="Files or folders; - is stdin.")
-]
+Inputs = Annotated[list[str], typer.Argument(metavar="INPUT", help="Files or folders; - is stdin.")]
 Out = Annotated[
     str | None,
     typer.Option(

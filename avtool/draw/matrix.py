@@ -16,7 +16,7 @@ RANGE_DB = 80.0
 
 
 class MatrixPicture:
-    """A heat map of a matrix over time, written on ``close``."""
+    """A heat map of a matrix over time, written on ``finish``."""
 
     def __init__(self, value: Matrix, path: Path, title: str, name: str) -> None:
         self._value, self._path, self._title, self._name = value, path, title, name
@@ -31,7 +31,7 @@ class MatrixPicture:
             block = np.maximum.reduceat(block, edges, axis=1)
         self._columns.add(block)
 
-    def close(self) -> None:
+    def finish(self) -> None:
         image = self._columns.done()
         value, canvas = self._value, Canvas(self._title, _subtitle(self._value, self._name))
         low, high, unit = 0.0, 1.0, value.unit

@@ -13,7 +13,7 @@ from avtool.values import Array, Audio
 
 
 class WaveformPicture:
-    """Each channel's extremes and its loudness (RMS) over time, written on ``close``."""
+    """Each channel's extremes and its loudness (RMS) over time, written on ``finish``."""
 
     def __init__(self, value: Audio, path: Path, title: str) -> None:
         self._value, self._path, self._title = value, path, title
@@ -24,7 +24,7 @@ class WaveformPicture:
         self._peaks.add(np.concatenate([rows, -rows], 1))
         self._power.add(np.square(rows))
 
-    def close(self) -> None:
+    def finish(self) -> None:
         value, n = self._value, self._value.channels
         peaks, power = self._peaks.done(), self._power.done()
         kind = "mono" if n == 1 else "stereo" if n == 2 else f"{n} channels"
