@@ -235,6 +235,7 @@ class _Sound:
     def __init__(self, value: Audio, place: Place, *, kind: str) -> None:
         import soundfile
 
+        self._failure = soundfile.LibsndfileError
         # A plain wav ends at 4 GiB.
         length = value.length_samples or (value.seconds or 0) * value.rate
         long = length * value.channels * 4 > 0.99 * 2**32
@@ -246,7 +247,10 @@ class _Sound:
         self._file = place.closing.enter_context(file)
 
     def write(self, block: Array) -> None:
-        self._file.write(block.T)
+        try:
+            self._file.write(block.T)
+        except self._failure as error:  # a full disk, said in libsndfile's words
+            raise OSError(error.error_string) from error
 
     def finish(self) -> None:
         self._file.flush()

@@ -126,7 +126,7 @@ def test_truncated_sound_files(tmp_path: Path) -> None:
         words = ("truncated: ",) if suffix == "wav" else ("truncated: ", "damaged: ")
         assert clip.warnings and all(text.startswith(words) for text in clip.warnings)
         strict = media.open(path).clip(media.Spec(audio=True), strict=True)
-        with pytest.raises(MediaError, match="truncated|damaged"):
+        with pytest.raises(MediaError, match=r"truncated|damaged"):
             list(strict.audio.blocks())
         fine = media.open(whole).clip(media.Spec(audio=True), strict=True)
         assert fine.audio.samples.shape == (1, len(noise)) and fine.warnings == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import readme
+
 from avtool.cli import app
 
 

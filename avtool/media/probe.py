@@ -10,19 +10,17 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from avtool.errors import MediaError
 from avtool.media import ffmpeg
+from avtool.media.packets import Packets, rate_of
 
 # Read by libsndfile: exact, fast, and without a child process.
 SOUND_SUFFIXES = {".wav", ".wave", ".flac", ".aif", ".aiff", ".au", ".w64", ".rf64", ".caf"}
 QUICK_PACKETS = 300  # enough to know the rate of a stream; `scan` reads them all
-COMMON_RATES = [Fraction(n) for n in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120)]
-COMMON_RATES += [Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)]
 
 
 @dataclass(frozen=True)
@@ -75,6 +73,7 @@ class Info:
     sound_file: bool = False  # libsndfile reads it
     length_samples: int | None = None  # where it follows from the file's size
     warnings: tuple[str, ...] = ()
+    zero: float = 0.0  # the container's first time stamp
 
 
 def probe(path: str | os.PathLike[str], *, scan: bool = False, name: str = "") -> Info:
@@ -135,7 +134,7 @@ def _probe_sound(path: Path, size: int) -> Info | None:
 # The banner's lines: "Stream #0:1[0x2](und): Audio: aac (LC) (mp4a / ...), 44100 Hz, stereo, ..."
 _STREAM = re.compile(r"^\s*Stream #0:\d+(?:\[\w+\])?(?:\(\w+\))?: (Video|Audio): (.*)$")
 _DURATION = re.compile(r"^\s*Duration: (?:(\d+):(\d\d):([\d.]+)|N/A)(?:, start: (-?[\d.]+))?")
-_ROTATION = re.compile(r"^\s*displaymatrix: rotation of (-?[\d.]+) degrees")
+_ROTATION = re.compile(r"^\s*display ?matrix: rotation of (-?[\d.]+) degrees", re.I)
 _INPUT = re.compile(r"^Input #0, (.*), from '")
 
 
@@ -144,7 +143,7 @@ def _probe_ffmpeg(path: Path, name: str, size: int, scan: bool) -> Info:
     arguments = ["-nostdin", "-hide_banner", "-i", ffmpeg.url(path), "-map", "0:v?", "-map", "0:a?"]
     arguments += ["-c", "copy", "-copyinkf", "-copyts", *limit, "-f", "framecrc", "-"]
     with ffmpeg.Run(arguments) as run:
-        packets = _Packets(line.decode("ascii", "replace") for line in run.stdout)
+        packets = Packets(line.decode("ascii", "replace") for line in run.stdout)
     banner = run.complaints
     lines = {"Video": [], "Audio": []}  # type: dict[str, list[str]]
     kind, duration, zero, rotations = "", None, None, {}
@@ -164,7 +163,7 @@ def _probe_ffmpeg(path: Path, name: str, size: int, scan: bool) -> Info:
     if not kind:
         raise MediaError(f"{name}: {_why_unreadable(run)}")
     streams = lines["Video"] + lines["Audio"]
-    if any(re.search(r"\((encv|enca|drms|drmi) /", text) for text in streams):
+    if _encrypted(path, kind) or any(re.search(r"\((drms|drmi) /", text) for text in streams):
         raise MediaError(f"{name}: is protected (encrypted); only an unprotected copy can be read")
     if not streams:
         raise MediaError(f"{name}: holds neither sound nor pictures")
@@ -182,40 +181,35 @@ def _probe_ffmpeg(path: Path, name: str, size: int, scan: bool) -> Info:
     if scan and packets.ends:
         duration = max(packets.ends.values()) - zero
     warnings = (f"damaged: {run.last_words}",) if scan and run.returncode else ()
-    return Info(path, kind, size, duration, tuple(audio), tuple(video), warnings=warnings)
+    return Info(
+        path, kind, size, duration, tuple(audio), tuple(video), warnings=warnings, zero=zero
+    )
 
 
 def _why_unreadable(run: ffmpeg.Run) -> str:
     text = "\n".join(run.complaints)
-    if "moov atom not found" in text:
+    if "moov atom not found" in text and "misdetection possible" not in text:
         return "is cut off before its index (an unfinished recording or download); get it whole"
     if "Permission denied" in text:
         return "cannot be read (permission denied)"
     return "is not sound or video that ffmpeg can read"
 
 
-class _Packets:
-    """Packet times of each output stream of framecrc, in seconds."""
-
-    def __init__(self, lines: Iterator[str]) -> None:
-        self.base: dict[int, Fraction] = {}
-        self.pts: dict[int, list[int]] = {}
-        self.ends: dict[int, float] = {}
-        for line in lines:
-            if line.startswith("#tb "):
-                stream, base = line[4:].split(": ")
-                self.base[int(stream)] = Fraction(base.strip())
-            elif line[0] != "#":
-                parts = line.split(",", 4)
-                index, pts, duration = int(parts[0]), int(parts[2]), int(parts[3])
-                if pts > -(1 << 62):  # AV_NOPTS_VALUE
-                    self.pts.setdefault(index, []).append(pts)
-                    end = float((pts + duration) * self.base[index])
-                    self.ends[index] = max(self.ends.get(index, end), end)
-
-    def start(self, index: int) -> float:
-        times = self.pts.get(index)
-        return float(min(times) * self.base[index]) if times else 0.0
+def _encrypted(path: Path, kind: str) -> bool:
+    """Whether an mp4's index names encrypted tracks; ffmpeg shows what they were before."""
+    if kind != "mov":
+        return False
+    with path.open("rb") as file:
+        while len(head := file.read(8)) == 8:
+            size, name = int.from_bytes(head[:4], "big"), head[4:]
+            rest = int.from_bytes(file.read(8), "big") - 16 if size == 1 else size - 8
+            if name == b"moov":
+                index = file.read(rest)
+                return b"encv" in index or b"enca" in index
+            if rest < 0:  # the last box lasts to the file's end
+                return False
+            file.seek(rest, os.SEEK_CUR)
+    return False
 
 
 def _audio(text: str, index: int, start: float) -> AudioStream:
@@ -250,19 +244,20 @@ def _layout_name(channels: int) -> str:
 
 
 def _video(
-    text: str, number: int, rotation: int, packets: _Packets, zero: float, scan: bool
+    text: str, number: int, rotation: int, packets: Packets, zero: float, scan: bool
 ) -> VideoStream:
-    size = re.search(r"\b([1-9]\d*)x([1-9]\d*)(?: \[SAR (\d+):(\d+))?", text)
+    size = re.search(r"\b([1-9]\d*)x([1-9]\d*)", text)
     coded = (int(size[1]), int(size[2])) if size else (0, 0)
-    aspect = Fraction(int(size[3]), int(size[4])) if size and size[3] and size[4] != "0" else None
-    aspect = aspect or Fraction(1)
+    # In brackets what the codec says; after a comma the container, which is right.
+    sar = re.search(r", SAR (\d+):([1-9]\d*)", text) or re.search(r"\[SAR (\d+):([1-9]\d*)", text)
+    aspect = (Fraction(int(sar[1]), int(sar[2])) if sar else None) or Fraction(1)
     width, height = round(coded[0] * aspect), coded[1]
     if rotation in (90, 270):
         width, height = height, width
     stated = re.search(r"([\d.]+)(k?) fps", text) or re.search(r"([\d.]+)(k?) tbr", text)
     average = float(stated[1]) * (1000 if stated[2] else 1) if stated else 25.0
     pts = sorted(packets.pts.get(number, []))
-    fps, variable = _rate(pts, packets.base.get(number, Fraction(1, 1000)), average)
+    fps, variable = rate_of(pts, packets.base.get(number, Fraction(1, 1000)), average)
     return VideoStream(
         index=number,
         codec=text.split(" ")[0].rstrip(","),
@@ -276,38 +271,3 @@ def _video(
         start=max(0.0, packets.start(number) - zero),
         frames=len(pts) if scan else None,
     )
-
-
-def _rate(pts: list[int], base: Fraction, average: float) -> tuple[Fraction, bool]:
-    """Exact rate of sorted packet times, and whether it varies.
-
-    >>> _rate([0, 1001, 2002, 3003], Fraction(1, 30000), 29.97)
-    (Fraction(30000, 1001), False)
-    >>> _rate([0, 33, 67, 100, 133], Fraction(1, 1000), 30)
-    (Fraction(30, 1), False)
-    >>> _rate([0, 40, 80, 280, 320], Fraction(1, 1000), 12.5)[1]
-    True
-    """
-    if len(pts) < 3:
-        return _named_rate(average), False
-    # The last packet is left out: a recorder may stretch it to the end of the sound.
-    span, count = (pts[-2] - pts[0]) * base, len(pts) - 2
-    mean = count / span if span > 0 else Fraction(25)
-    common = min(COMMON_RATES, key=lambda rate: abs(rate - mean))
-    # A clock of whole milliseconds cannot tell 29.97 from 29.98: take the nearest common rate
-    # that keeps every frame within a tick and a half of its place.
-    for rate in (common, _named_rate(float(mean)), mean):
-        ticks = 1 / (rate * base)
-        if all(abs(p - pts[0] - k * ticks) <= 1.5 for k, p in enumerate(pts[:-1])):
-            return rate, False
-    return _named_rate(float(mean)), True
-
-
-def _named_rate(value: float) -> Fraction:
-    """The common rate within 0.02 %, else the fraction that the number is.
-
-    >>> _named_rate(29.97), _named_rate(14.93)
-    (Fraction(30000, 1001), Fraction(1493, 100))
-    """
-    rate = min(COMMON_RATES, key=lambda rate: abs(float(rate) - value))
-    return rate if abs(float(rate) / value - 1) < 2e-4 else Fraction(value).limit_denominator(1001)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -103,6 +103,7 @@ def _sound_blocks(
 ) -> Iterator[Array]:
     import soundfile
 
+    first = done = 0
     try:
         with soundfile.SoundFile(info.path) as file:
             first = min(round(start * file.samplerate), file.frames)
@@ -112,9 +113,15 @@ def _sound_blocks(
                 left = min(left, round(duration * file.samplerate))
             for warning in info.warnings:
                 reading.warn(warning)
-            yield from _read_file(file, left, reading)
+            for block in _read_file(file, left, reading):
+                done += block.shape[1]
+                yield block
     except soundfile.LibsndfileError as error:
-        raise MediaError(f"{reading.name}: cannot be decoded ({error.error_string})") from error
+        # libsndfile stops at damage; ffmpeg gives what is there.
+        reading.warn(f"damaged: {error.error_string}")
+        begin = (first + done) / info.audio[0].rate
+        rest = None if duration is None else duration - done / info.audio[0].rate
+        yield from _ffmpeg_blocks(info, reading, 0, begin, rest)
 
 
 def _read_file(file: soundfile.SoundFile, left: int, reading: Reading) -> Iterator[Array]:
@@ -139,9 +146,11 @@ def _ffmpeg_blocks(
     import ffmpeg as graph
 
     stream = info.audio[track]
-    seek = {"ss": start} if start else {}
-    # One clock: silence before the first sample and in holes, never a shift.
+    seek, shift = _seek(info, start)
     sound = graph.input(ffmpeg.url(info.path), **seek)[f"a:{stream.index}"]
+    if shift:
+        sound = sound.filter("asetpts", f"PTS-{shift}/TB").filter("atrim", start=0)
+    # One clock: silence before the first sample and in holes, never a shift.
     sound = sound.filter("aresample", first_pts=0, **{"async": 1})
     limit = {} if duration is None else {"t": duration}
     # All channels as they are: ffmpeg's own downmix to float is 3 dB too loud.
@@ -154,6 +163,17 @@ def _ffmpeg_blocks(
             data = data[: len(data) - len(data) % frame_bytes]
             yield np.frombuffer(data, np.float32).reshape(-1, stream.channels).T
     _judge(run, reading)
+
+
+def _seek(info: Info, start: float) -> tuple[dict[str, Any], float]:
+    """Input options to begin at ``start``, and how far time stamps are to be moved besides.
+
+    In MPEG streams ffmpeg cannot seek to a picture that stands alone, and makes the first
+    packet of the tracks that it reads its zero: they are read from their beginning.
+    """
+    if info.format in ("mpegts", "mpeg"):
+        return {"copyts": None}, info.zero + start
+    return ({"ss": start} if start else {}), 0.0
 
 
 def _judge(run: ffmpeg.Run, reading: Reading) -> None:
@@ -207,8 +227,12 @@ def frame_images(
     import ffmpeg as graph
 
     stream = info.video[track]
-    seek = {"ss": start} if start else {}
+    seek, shift = _seek(info, start)
+    if "ss" in seek:
+        seek["noaccurate_seek"] = None  # the picture that is on screen at start began before it
     picture = graph.input(ffmpeg.url(info.path), **seek)[f"v:{stream.index}"]
+    if shift:
+        picture = picture.filter("setpts", f"PTS-{shift}/TB")
     # The rate is made by time stamps, never by counting: a variable rate would drift.
     picture = picture.filter("fps", fps=f"{fps.numerator}/{fps.denominator}", start_time=0)
     if (width, height) != (stream.width, stream.height) or stream.sample_aspect != 1:

@@ -16,6 +16,7 @@ import numpy as np
 
 from avtool.errors import OutputError
 from avtool.media import ffmpeg
+from avtool.save import save
 from avtool.values import Audio, Frames
 
 # What a browser plays, by container: sound codec, container's name, flags.
@@ -104,14 +105,7 @@ def _wav(audio: Audio | None) -> Iterator[str | None]:
     if audio is None:
         yield None
         return
-    import soundfile
-
     with tempfile.TemporaryDirectory(prefix="avtool-") as folder:
-        path = f"{folder}/sound.wav"
-        # RF64: two hours of stereo float pass the 4 GiB of a plain wav.
-        with soundfile.SoundFile(
-            path, "w", audio.rate, audio.channels, subtype="FLOAT", format="RF64"
-        ) as file:
-            for block in audio.blocks():
-                file.write(block.T)
-        yield path
+        path = Path(folder, "sound.wav")
+        save(audio, [path], name="sound", title="")
+        yield str(path)
