@@ -6,7 +6,8 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import soundfile
 
-from avtool import media
+from avtool import cli, media
+from avtool.cli.say import say
 from avtool.media import ffmpeg
 
 X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
@@ -81,7 +84,7 @@ def nearest(image: np.ndarray, images: np.ndarray) -> int:
     return int(np.abs(images.astype(np.int16) - image).mean((1, 2, 3)).argmin())
 
 
-def avtool(
+def program(
     *arguments: object, cwd: Path | None = None, **keywords: Any
 ) -> subprocess.CompletedProcess[str]:
     """The program in a process of its own."""
@@ -95,6 +98,49 @@ def alive(pid: int) -> bool:
         os.kill(pid, 0)
         return True
     return False
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+Avtool = Callable[..., Ran]
+
+
+@pytest.fixture
+def avtool(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Avtool:
+    """Run the program in this process, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["avtool", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        code = ended.value.code
+        said = capsys.readouterr()
+        say.quiet = say.verbose = say.debug = False
+        return Ran(code if isinstance(code, int) else 0, said.out, said.err)
+
+    return run
+
+
+def sine_wav(path: Path, seconds: float = 0.5, rate: int = 16_000, channels: int = 1) -> Path:
+    """A wav file: 440 Hz, its multiples in further channels."""
+    t = np.arange(round(seconds * rate)) / rate
+    waves = [0.3 * np.sin(2 * np.pi * 440 * (c + 1) * t) for c in range(channels)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.stack(waves, 1), rate)
+    return path
 
 
 @pytest.fixture(autouse=True)
@@ -136,8 +182,6 @@ def talk(made: Path) -> Path:
 @pytest.fixture(scope="session")
 def exact(made: Path) -> Path:
     """2 s mkv with lossless sound (16 bits, stereo noise) and pictures (yuv420p)."""
-    import soundfile
-
     noise = np.random.default_rng(1).integers(-(2**14), 2**14, (2 * 48000, 2)).astype(np.int16)
     soundfile.write(made / "noise.wav", noise, 48000)
     path = made / "exact.mkv"

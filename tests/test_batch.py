@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from test_cli import Avtool, avtool, tone  # noqa: F401 - the fixture is used by its name
+from conftest import Avtool, sine_wav
 
 from avtool.errors import OutputError
 from avtool.save import replacing
@@ -22,7 +22,7 @@ from avtool.save import replacing
 
 def test_folders_keep_their_shape(avtool: Avtool, tmp_path: Path) -> None:
     for name in ("in/a.wav", "in/deep/a.wav", "in/deep/b.WAV", "in/notes.txt"):
-        tone(tmp_path / name) if name.lower().endswith("wav") else Path(name).touch()
+        sine_wav(tmp_path / name) if name.lower().endswith("wav") else Path(name).touch()
     ran = avtool("mel", "in", "-f", "npy", "-o", "out/")
     assert ran.code == 0, ran.err
     assert ran.lines == ["out/a.mel.npy", "out/deep/a.mel.npy", "out/deep/b.mel.npy"]
@@ -30,14 +30,14 @@ def test_folders_keep_their_shape(avtool: Avtool, tmp_path: Path) -> None:
 
 
 def test_same_stem_keeps_its_suffix(avtool: Avtool, tmp_path: Path) -> None:
-    tone(tmp_path / "talk.wav")
-    tone(tmp_path / "talk.flac")
+    sine_wav(tmp_path / "talk.wav")
+    sine_wav(tmp_path / "talk.flac")
     ran = avtool("mel", "talk.wav", "talk.flac", "-f", "npy")
     assert ran.lines == ["talk.wav.mel.npy", "talk.flac.mel.npy"]
 
 
 def test_outputs_are_no_inputs_of_the_next_run(avtool: Avtool, tmp_path: Path) -> None:
-    tone(tmp_path / "in" / "a.wav")
+    sine_wav(tmp_path / "in" / "a.wav")
     assert avtool("waveform", "in", "-f", "wav", "-o", "in/").lines == ["in/a.waveform.wav"]
     ran = avtool("waveform", "in", "-f", "wav", "-o", "in/")
     assert ran.code == 0 and ran.out == ""
@@ -46,7 +46,7 @@ def test_outputs_are_no_inputs_of_the_next_run(avtool: Avtool, tmp_path: Path) -
 
 def test_one_bad_file_stops_nobody(avtool: Avtool, tmp_path: Path) -> None:
     for k in range(12):
-        tone(tmp_path / "in" / f"{k:02}.wav")
+        sine_wav(tmp_path / "in" / f"{k:02}.wav")
     (tmp_path / "in" / "03.wav").write_bytes(b"")
     (tmp_path / "in" / "07.wav").write_text("no sound")
     ran = avtool("mel", "in", "-f", "npy", "-o", "out/", "--jobs", 2)
@@ -86,7 +86,7 @@ def test_results_come_in_the_inputs_order(avtool: Avtool, tmp_path: Path) -> Non
     names = []
     for k in range(9):
         names.append(f"{k}.wav")
-        tone(tmp_path / names[-1], seconds=3.0 if k % 2 == 0 else 0.05)
+        sine_wav(tmp_path / names[-1], seconds=3.0 if k % 2 == 0 else 0.05)
     ran = avtool("mel", *names, "-f", "npy", "--jobs", 4, "--json")
     assert [json.loads(line)["input"] for line in ran.lines] == names
 
@@ -95,7 +95,7 @@ def test_results_come_in_the_inputs_order(avtool: Avtool, tmp_path: Path) -> Non
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_interrupted(number: int, jobs: str, tmp_path: Path, long_video: Path) -> None:
     """Ends with 130, no part files, no children; what was done stays; a rerun goes on."""
-    tone(tmp_path / "0.wav")
+    sine_wav(tmp_path / "0.wav")
     for k in range(2):
         (tmp_path / f"long{k}.mka").symlink_to(long_video)
     command = [sys.executable, "-m", "avtool", "mel", "-f", "npy", "-j", jobs]
@@ -135,7 +135,7 @@ def children_of(pid: int) -> list[str]:
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk: the same error, for any user."""
-    tone(tmp_path / "big.wav", seconds=20)
+    sine_wav(tmp_path / "big.wav", seconds=20)
     code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000)); "
     code += "from avtool.cli import main; main()"
     for formats in ("npy", "npz", "csv", "png", "parquet"):

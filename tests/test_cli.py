@@ -6,63 +6,19 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 import soundfile
+from conftest import Avtool, sine_wav
 from PIL import Image
 
-from avtool import cli
 from avtool.cli.say import say
 from avtool.errors import InputError, MediaError
 
 SAMPLE = Path(__file__).parents[1] / "sample_media" / "speech.wav"
-
-
-@dataclass
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-
-Avtool = Callable[..., Ran]
-
-
-@pytest.fixture
-def avtool(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Avtool:
-    """Run the program in this process, in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["avtool", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        code = ended.value.code
-        said = capsys.readouterr()
-        say.quiet = say.verbose = say.debug = False
-        return Ran(code if isinstance(code, int) else 0, said.out, said.err)
-
-    return run
-
-
-def tone(path: Path, seconds: float = 0.5, rate: int = 16_000, channels: int = 1) -> Path:
-    t = np.arange(round(seconds * rate)) / rate
-    waves = [0.3 * np.sin(2 * np.pi * 440 * (c + 1) * t) for c in range(channels)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, np.stack(waves, 1), rate)
-    return path
 
 
 def test_default_gives_data_and_a_picture_and_names_them(avtool: Avtool, tmp_path: Path) -> None:
@@ -95,7 +51,7 @@ def test_formats_agree(avtool: Avtool) -> None:
 
 
 def test_waveform_is_exact(avtool: Avtool, tmp_path: Path) -> None:
-    source = tone(tmp_path / "two.wav", channels=2)
+    source = sine_wav(tmp_path / "two.wav", channels=2)
     assert avtool("waveform", source, "-f", "wav,flac,npy").code == 0
     truth, rate = soundfile.read(source, dtype="float32")
     for name in ("two.waveform.wav", "two.waveform.flac"):
@@ -106,7 +62,7 @@ def test_waveform_is_exact(avtool: Avtool, tmp_path: Path) -> None:
 
 
 def test_channels(avtool: Avtool, tmp_path: Path) -> None:
-    source = tone(tmp_path / "two.wav", channels=2)
+    source = sine_wav(tmp_path / "two.wav", channels=2)
     truth = soundfile.read(source, dtype="float32")[0]
     assert avtool("waveform", source, "-o", "second.npy", "--channel", 2).code == 0
     assert np.array_equal(np.load("second.npy")[0], truth[:, 1])
@@ -153,7 +109,7 @@ def test_complex_spectrogram(avtool: Avtool) -> None:
 
 
 def test_json_is_clean(avtool: Avtool, tmp_path: Path) -> None:
-    tone(tmp_path / "a.wav")
+    sine_wav(tmp_path / "a.wav")
     ran = avtool("mfcc", "a.wav", "missing.wav", "-f", "npy", "--json")
     assert ran.code == 1
     done, failed = map(json.loads, ran.lines)
@@ -181,7 +137,7 @@ def test_out_is_a_file_or_a_folder(avtool: Avtool, tmp_path: Path) -> None:
     assert avtool("mel", SAMPLE, "-o", "x.csv").lines == ["x.csv"]
     assert avtool("mel", SAMPLE, "-o", "new/", "-f", "npy").lines == ["new/speech.mel.npy"]
     assert avtool("mel", SAMPLE, "-o", "new", "-f", "csv").lines == ["new/speech.mel.csv"]
-    tone(tmp_path / "a.wav")
+    sine_wav(tmp_path / "a.wav")
     assert "is one file for 2 inputs" in avtool("mel", SAMPLE, "a.wav", "-o", "x.npy").err
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import X264, avtool, naive, pictures, sound
+from conftest import X264, naive, pictures, program, sound
 
 from avtool import media
 from avtool.errors import MediaError, OutputError
@@ -49,7 +49,7 @@ def test_damage_is_counted_not_hidden(damaged: Path, tmp_path: Path) -> None:
 
 
 def test_strict_writes_nothing(damaged: Path, tmp_path: Path) -> None:
-    ended = avtool("mel", "--strict", "-f", "npy", "-o", tmp_path / "out/", damaged)
+    ended = program("mel", "--strict", "-f", "npy", "-o", tmp_path / "out/", damaged)
     assert ended.returncode in (0, 1)
     loose = media.open(damaged).clip(media.Spec(audio=True))
     assert loose.audio.samples.size
@@ -174,7 +174,7 @@ def test_full_disk_leaves_nothing(big: Path, tmp_path: Path, command: str, forma
     # A limit on a file's size fails as a full disk does: in the middle of a write.
     full = functools.partial(limited, 20_000)
     arguments = [command, "-f", format, "-o", tmp_path / "out/", big]
-    ended = avtool(*arguments, preexec_fn=full)
+    ended = program(*arguments, preexec_fn=full)
     assert ended.returncode == 1, ended.stderr
     assert ended.stderr.count("\n") == 1 and "Traceback" not in ended.stderr
     assert "cannot be written" in ended.stderr
@@ -243,7 +243,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_truly_full_disk(big: Path, tiny_disk: Path) -> None:
-    ended = avtool("mel", "-f", "npy", "-o", f"{tiny_disk}/", big)
+    ended = program("mel", "-f", "npy", "-o", f"{tiny_disk}/", big)
     assert ended.returncode == 1 and "No space left" in ended.stderr
     assert ended.stderr.count("\n") == 1
     assert list(tiny_disk.iterdir()) == []

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from conftest import X264, avtool, lavfi, naive, nearest, pictures, pyav_pictures, sound, tone
+from conftest import X264, lavfi, naive, nearest, pictures, program, pyav_pictures, sound, tone
 
 from avtool import media
 from avtool.errors import AvtoolError, InputError, MediaError
@@ -148,7 +148,7 @@ def test_names(name: str, talk: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 def test_names_on_the_command_line(talk: Path, tmp_path: Path) -> None:
     for name in NAMES:
         shutil.copy(talk, tmp_path / name)
-    done = avtool("mel", "-f", "npy", "-o", "out", "--", *NAMES, cwd=tmp_path)
+    done = program("mel", "-f", "npy", "-o", "out", "--", *NAMES, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     made = {path.name for path in (tmp_path / "out").iterdir()}
     assert made == {f"{Path(name).stem}.mel.npy" for name in NAMES}
@@ -209,7 +209,7 @@ def test_bad_files_are_named_in_one_line(bad: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["missing.mp4", "empty.wav", "text.mp4", "cut.mp4"])
 def test_bad_files_on_the_command_line(bad: Path, name: str, tmp_path: Path) -> None:
-    ended = avtool("mel", "-o", tmp_path / "out/", bad / name)
+    ended = program("mel", "-o", tmp_path / "out/", bad / name)
     assert ended.returncode == 1 and ended.stdout == ""
     assert ended.stderr.count("\n") == 1 and BAD[name][1] in ended.stderr
     assert "Traceback" not in ended.stderr
