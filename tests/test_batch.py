@@ -17,6 +17,8 @@ import soundfile
 from conftest import Avtool, sine_wav
 
 from avtool.errors import OutputError
+from avtool.media import Clip
+from avtool.pipelines import mel
 from avtool.save import replacing
 
 
@@ -57,6 +59,22 @@ def test_one_bad_file_stops_nobody(avtool: Avtool, tmp_path: Path) -> None:
     assert "03.wav: is empty" in summary and "07.wav: is not sound" in summary
     again = avtool("mel", "in", "-f", "npy", "-o", "out/", "--jobs", 2)
     assert "0 done, 10 already there, 2 failed" in again.err
+
+
+def test_a_fault_of_ours_is_told_and_stops_nobody(
+    avtool: Avtool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sine_wav(tmp_path / "a.wav")
+    sine_wav(tmp_path / "b.wav")
+    whole = mel.run
+
+    def broken(clip: Clip, options: mel.Options) -> mel.Result:
+        return whole(clip, options) if clip.name == "b.wav" else 1 // 0  # type: ignore[return-value]
+
+    monkeypatch.setattr(mel, "run", broken)
+    ran = avtool("mel", "a.wav", "b.wav", "-f", "npy")
+    assert (ran.code, ran.lines) == (1, ["b.mel.npy"])
+    assert "a.wav: unexpected ZeroDivisionError: " in ran.err and "--debug" in ran.err
 
 
 def test_two_thousand_files_in_one_process(avtool: Avtool, tmp_path: Path) -> None:

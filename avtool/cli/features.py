@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any, get_type_hints
 
 from avtool import media
-from avtool.cli.batch import Job, Plan, Report, Tick, drive, expanded
+from avtool.cli.batch import Report, Tick, drive
+from avtool.cli.jobs import Job, Plan, expanded
 from avtool.errors import InputError
 from avtool.pipelines import pipeline, presets, spec
 from avtool.save import save, sink_of

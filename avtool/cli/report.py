@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from avtool import __version__, media
-from avtool.cli.batch import Job, Report, Tick, drive, expanded
+from avtool.cli.batch import Report, Tick, drive
+from avtool.cli.jobs import Job, expanded
 from avtool.errors import AvtoolError
 from avtool.media import Info, ffmpeg
 

@@ -1,0 +1,143 @@
+"""From the words of a command line to jobs: inputs found, outputs named, nothing opened yet."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from avtool.errors import InputError
+
+# What a folder is searched for.
+MEDIA_SUFFIXES = {
+    *(".wav", ".wave", ".flac", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64", ".mp3", ".m4a"),
+    *(".aac", ".ogg", ".oga", ".opus", ".wma", ".ac3", ".amr", ".mp4", ".m4v", ".mov", ".mkv"),
+    *(".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".3gp", ".flv", ".wmv", ".ogv"),
+    ".mxf",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and the files it becomes, by the result's field."""
+
+    source: Path
+    name: str
+    outputs: dict[str, list[Path]] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What a picture of it is called."""
+        return Path(self.name).name
+
+    @property
+    def paths(self) -> list[Path]:
+        return [path for paths in self.outputs.values() for path in paths]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a command writes for each input.
+
+    Args:
+        fields: the result's field names.
+        formats: asked for with -f; defaults: written where nothing is asked for.
+        check: raises an AvtoolError where a field cannot be written with a suffix.
+    """
+
+    fields: Sequence[str]
+    formats: Sequence[str]
+    defaults: Sequence[str]
+    out: str | None
+    check: Callable[[str, str], object]
+
+    def suffixes(self) -> list[str]:
+        named = [part for text in self.formats for part in text.split(",") if part]
+        out_suffix = Path(self.out).suffix if self.out and self._is_file() else ""
+        if named and out_suffix and [f".{n.lstrip('.')}" for n in named] != [out_suffix]:
+            raise InputError(f"-o {self.out} and -f {','.join(named)} disagree; give one of them")
+        suffixes = [out_suffix] if out_suffix else [f".{n.lstrip('.')}" for n in named]
+        suffixes = list(dict.fromkeys(suffixes or [f".{n}" for n in self.defaults]))
+        for name in self.fields:
+            for suffix in suffixes:
+                self.check(name, suffix)
+        return suffixes
+
+    def _is_file(self) -> bool:
+        return bool(self.out) and self.out != "-" and not _is_folder(str(self.out))
+
+    def jobs(self, inputs: Sequence[tuple[Path, str, Path]]) -> list[Job]:
+        """Jobs of inputs (path, name, folder under the output's folder)."""
+        suffixes = self.suffixes()
+        if self.out == "-" and (len(inputs) != 1 or len(suffixes) * len(self.fields) != 1):
+            raise InputError("-o - takes one input and one format; add -f npy, say")
+        if self._is_file() and len(inputs) > 1:
+            raise InputError(f"-o {self.out} is one file for {len(inputs)} inputs; name a folder/")
+        if self._is_file() and len(self.fields) > 1:
+            raise InputError(f"-o {self.out} is one file for {len(self.fields)} results")
+        root = Path(self.out) if self.out and _is_folder(self.out) else Path()
+        # talk.mp4 and talk.wav side by side: both keep their suffix.
+        stems = Counter(folder / Path(name).stem for _, name, folder in inputs)
+        jobs, taken = [], {}  # type: list[Job], dict[Path, str]
+        for source, name, folder in inputs:
+            stem = Path(name).stem if stems[folder / Path(name).stem] == 1 else Path(name).name
+            outputs = {}
+            for each in self.fields:
+                paths = [root / folder / f"{stem}.{each}{suffix}" for suffix in suffixes]
+                outputs[each] = [Path(str(self.out))] if self._is_file() else paths
+            job = Job(source, name, outputs)
+            for path in job.paths:
+                if path in taken:
+                    raise InputError(f"{taken[path]} and {name} would both become {path}")
+                taken[path] = name
+            jobs.append(job)
+        # A folder that holds an earlier run's outputs: they are no inputs of this one.
+        return [job for job in jobs if job.source not in taken]
+
+
+def _is_folder(out: str) -> bool:
+    return (
+        out.endswith(("/", os.sep)) or Path(out).is_dir() or (out != "-" and not Path(out).suffix)
+    )
+
+
+@contextmanager
+def expanded(inputs: Sequence[str]) -> Iterator[list[tuple[Path, str, Path]]]:
+    """Inputs as (path, name, folder below the output's): folders become their media files, sorted.
+
+    stdin is spooled, because most containers need seeking.
+    """
+    found: list[tuple[Path, str, Path]] = []
+    spool: Path | None = None
+    try:
+        for text in dict.fromkeys(inputs):
+            if text == "-":
+                spool = _spooled_stdin()
+                found.append((spool, "stdin", Path()))
+            elif (folder := Path(text)).is_dir():
+                files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES)
+                if not files:
+                    raise InputError(f"{text}: holds no media files")
+                found += [(p, str(p), p.parent.relative_to(folder)) for p in files]
+            else:
+                found.append((Path(text), text, Path()))
+        yield found
+    finally:
+        if spool is not None:
+            spool.unlink()
+
+
+def _spooled_stdin() -> Path:
+    with tempfile.NamedTemporaryFile(prefix="avtool-", delete=False) as file:
+        try:
+            shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+        except BaseException:
+            Path(file.name).unlink()
+            raise
+        return Path(file.name)
