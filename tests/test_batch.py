@@ -109,6 +109,7 @@ def test_results_come_in_the_inputs_order(avtool: Avtool, tmp_path: Path) -> Non
     assert [json.loads(line)["input"] for line in ran.lines] == names
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="children are read of /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_interrupted(number: int, jobs: str, tmp_path: Path, long_video: Path) -> None:

@@ -212,6 +212,17 @@ def test_complex_stft_equals_librosa(win: int, center: bool) -> None:
             assert error <= 1e-6 * np.abs(truth).max()
 
 
+@pytest.mark.parametrize("n_fft", [401, 1000, 1017, 1023, 1024, 1025])
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_any_length_and_exponent_equal_librosa(n_fft: int, power: float) -> None:
+    chosen = options(spectrogram.Options, win=400, n_fft=n_fft, hop=160, power=power)
+    ours = spectrogram.run(clip(speech()), chosen).spectrogram.values
+    stft = librosa.stft(speech(), n_fft=n_fft, win_length=400, hop_length=160)
+    truth = np.abs(stft) ** power
+    for error in worst(ours, truth):
+        assert error <= (1e-6 if power >= 1 else 1e-3) * truth.max()
+
+
 @pytest.mark.parametrize("orders", [1, 2])
 def test_librosa_deltas(orders: int) -> None:
     for y in SOUNDS.values():

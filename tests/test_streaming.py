@@ -40,6 +40,16 @@ def test_any_cut_gives_the_same_bits(name: str, preset: str | None, size: int) -
     assert np.array_equal(whole, parts)
 
 
+@pytest.mark.parametrize("size", [1, 100, 1000, 50_000])
+def test_a_hop_longer_than_the_window(size: int) -> None:
+    chosen = options(spectrogram.Options, win=64, n_fft=64, hop=100, center=False)
+    frames = spectrogram.run(cut(SOUND[:60_000], size), chosen).spectrogram.values
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(64) / 64)
+    truth = np.stack([SOUND[k * 100 : k * 100 + 64] * window for k in range(600)])
+    assert frames.shape == (33, 600)
+    assert np.allclose(frames, np.abs(np.fft.rfft(truth)).T ** 2, atol=1e-5)
+
+
 @pytest.mark.parametrize("length", [0, 1, 2, 150, 399, 400, 401, 559, 560, 40_959, 40_960, 81_921])
 @pytest.mark.parametrize("center", [True, False])
 @pytest.mark.parametrize("pad", ["constant", "reflect"])

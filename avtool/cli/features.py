@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, get_type_hints
 
 from avtool import media
@@ -45,7 +45,7 @@ def run(
     options = presets.options(module.Options, preset, **given)
     wanted = spec(module, options, start=start, duration=duration, channel=channel)
     if mono:
-        wanted = media.mono(wanted)
+        wanted = replace(wanted, channel=None)
     types = get_type_hints(module.Result)
     plan = Plan(
         fields=list(types),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from math import ceil
@@ -14,7 +14,7 @@ from avtool.media import read
 from avtool.media.probe import Info, probe
 from avtool.values import Array, Audio, Frames
 
-__all__ = ["Clip", "Info", "Media", "Spec", "mono", "open", "probe"]
+__all__ = ["Clip", "Info", "Media", "Spec", "open", "probe"]
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,6 @@ class Spec:
     size: tuple[int, int] | None = None
     start: float = 0.0
     duration: float | None = None
-
-
-def mono(spec: Spec) -> Spec:
-    """The same, with the mean of all channels for its sound."""
-    return replace(spec, channel=None)
 
 
 @dataclass(frozen=True, eq=False)

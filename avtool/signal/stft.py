@@ -23,6 +23,7 @@ from avtool.errors import InputError
 from avtool.values import Array
 
 GROUP = 256  # frames
+PIECE = 1 << 16  # samples
 
 
 @dataclass(frozen=True)
@@ -110,62 +111,64 @@ class STFT:
             yield power[:valid]
 
     def spectrogram(self, samples: Array, exponent: float = 2.0) -> Array:
-        """|X| ** exponent of a sound in memory, without a copy on the way.
+        """|X| ** exponent of a sound in memory.
 
         Shape:
             samples: float32 [time]. Output: float32 [n_fft//2 + 1, frames].
         """
-        frames = self.frames(len(samples))
-        out = np.empty((-(-frames // GROUP) * GROUP, self.bins), np.float32)
-        for _ in self.power_groups([samples], exponent, out=out):
-            pass
-        return out[:frames].T
+        out, first = np.empty((self.frames(len(samples)), self.bins), np.float32), 0
+        for block in self.power([samples], exponent):
+            out[first : first + len(block)] = block
+            first += len(block)
+        return out.T
 
     def power_groups(
-        self,
-        samples: Iterable[Array],
-        exponent: float = 2.0,
-        energy: bool = False,
-        out: Array | None = None,
+        self, samples: Iterable[Array], exponent: float = 2.0, energy: bool = False
     ) -> Iterator[tuple[Array, Array | None, int]]:
         """Full groups of |X| ** exponent, each frame's raw energy if asked, how many are valid.
 
         Shape:
-            float32 [256, n_fft//2 + 1] (reused, or group after group of ``out``), float32 [256]
-            or None, int.
+            float32 [256, n_fft//2 + 1] (reused), float32 [256] or None, int.
         """
-        spectrum = np.empty((GROUP, self.bins), np.complex64)
-        squares = spectrum.view(np.float32)
-        power = np.empty((GROUP, self.bins), np.float32)
-        for group, (windowed, valid, raw) in enumerate(self._groups(samples, energy)):
-            if out is not None:
-                power = out[group * GROUP : (group + 1) * GROUP]
-            ducc0.fft.r2c(windowed, axes=(1,), out=spectrum)
+        # FFTPACK's order: the real X[0], then real and imaginary parts of X[1] and on. Behind a
+        # row stand zeros. So one product and one sum over all rows give all powers but X[0]'s.
+        packed = np.zeros((GROUP, _apart(2 * self.bins)), np.float32)
+        squares = packed.reshape(-1)
+        power = np.empty((GROUP, packed.shape[1] // 2), np.float32)
+        spectrum = packed[:, : self.n_fft]
+        for windowed, valid, raw in self._groups(samples, energy):
+            ducc0.fft.r2r_fftpack(
+                windowed, axes=(1,), real2hermitian=True, forward=True, out=spectrum
+            )
             np.multiply(squares, squares, out=squares)
-            np.add(squares[:, ::2], squares[:, 1::2], out=power)
+            np.add(squares[1:-1:2], squares[2::2], out=power.reshape(-1)[1:])
+            power[:, 0] = packed[:, 0]
             if exponent == 1.0:
                 np.sqrt(power, out=power)
             elif exponent != 2.0:
                 np.power(power, np.float32(exponent / 2), out=power)
-            yield power, raw, valid
+            yield power[:, : self.bins], raw, valid
 
     def _groups(
         self, samples: Iterable[Array], energy: bool = False
     ) -> Iterator[tuple[Array, int, Array | None]]:
         """Windowed frames float32 [256, n_fft] (reused), how many are valid, raw log energy."""
         hop, length = self.hop_samples, self._length
-        window = _window(self.window, self.win_samples)
         # Inside a frame the window sits in the middle (librosa, torch) or at its start.
         inset = (length - self.win_samples) // 2
-        buffer = np.zeros((GROUP, self.n_fft), np.float32)
-        target = buffer[:, inset : inset + self.win_samples]
+        place = slice(inset, inset + self.win_samples)
+        buffer = np.zeros((GROUP, _apart(self.n_fft)), np.float32)
+        # One product over all rows costs half of one a row.
+        windows = np.zeros_like(buffer)
+        windows[:, place] = _window(self.window, self.win_samples)
         for chunk, valid in self._chunks(samples):
             frames = sliding_window_view(chunk[inset:], self.win_samples)[::hop][:GROUP]
             raw = None
             if self.frame_dc or self.frame_preemphasis or energy:
                 frames, raw = self._kaldi_frames(frames)
-            np.multiply(frames, window, out=target)
-            yield buffer, valid, raw
+            np.copyto(buffer[:, place], frames)
+            np.multiply(buffer, windows, out=buffer)
+            yield buffer[:, : self.n_fft], valid, raw
 
     def _kaldi_frames(self, frames: Array) -> tuple[Array, Array]:
         """Kaldi's feature-window.cc: DC removal, then energy, then pre-emphasis, in each frame."""
@@ -181,14 +184,14 @@ class STFT:
         """Samples of one group each, [255 * hop + length], and how many frames of it are real."""
         hop, length = self.hop_samples, self._length
         need, advance = (GROUP - 1) * hop + length, GROUP * hop
-        held = np.zeros(0, np.float32)
-        for block in self._padded(samples):
-            held = np.concatenate([held, block]) if len(held) else block
-            offset = 0
-            while len(held) - offset >= need:
+        held, offset = np.zeros(0, np.float32), 0  # a hop longer than the window may pass the end
+        for block in _pieces(self._padded(samples)):
+            joined = np.concatenate([held[offset:], block])
+            held, offset = joined, max(0, offset - len(held))
+            while offset + need <= len(held):
                 yield held[offset : offset + need], GROUP
                 offset += advance
-            held = held[offset:]
+        held = held[offset:]
         valid = 1 + (len(held) - length) // hop if len(held) >= length else 0
         if valid:
             tail = np.zeros(need, np.float32)
@@ -226,6 +229,18 @@ class STFT:
                 previous = np.concatenate([[last], block[:-1]])
                 last = block[-1]
                 yield block - np.float32(self.preemphasis) * previous
+
+
+def _apart(length: int) -> int:
+    """A distance of rows of floats: a multiple of 4 KiB would put them on the same cache lines."""
+    return length + (16 if length % 1024 < 16 else 0)
+
+
+def _pieces(blocks: Iterable[Array]) -> Iterator[Array]:
+    """The blocks, none longer than stays in the cache while it is joined to its neighbours."""
+    for block in blocks:
+        for first in range(0, len(block), PIECE):
+            yield block[first : first + PIECE]
 
 
 # Cosine-sum windows by their coefficients (Harris 1978); "povey" is Kaldi's.
