@@ -37,7 +37,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "sample_media").symlink_to(ROOT / "sample_media")
         for command in examples(text):
-            done = run(["bash", "-ec", command], Path(folder))
+            done = run(["/bin/sh", "-ec", command], Path(folder))
             if done.returncode:
                 print(f"README.md: {command}\n{done.stderr}")
                 return 1

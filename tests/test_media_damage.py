@@ -103,7 +103,7 @@ def test_shell_loop_keeps_its_list(talk: Path, tmp_path: Path) -> None:
     (tmp_path / "list").write_text("\n".join(names) + "\n")
     loop = f'while read f; do "{sys.executable}" -m avtool mel -f npy "$f"; done < list'
     done = subprocess.run(
-        ["sh", "-c", loop],
+        ["/bin/sh", "-c", loop],
         cwd=tmp_path,
         env={**os.environ, "AVTOOL_FFMPEG": str(greedy)},
         capture_output=True,

@@ -103,7 +103,7 @@ class Canvas:
         pixels[drawn] = MAP + (ink[drawn].astype(np.uint16) * (INK - 1) // 255).astype(np.uint8)
         image = Image.fromarray(pixels).convert("P")
         image.putpalette(palette)
-        image.save(path, format="PNG", compress_level=4)
+        image.save(path, format="PNG", compress_level=3)
 
 
 # Pillow's own font is Latin; for other scripts, what a system may have.

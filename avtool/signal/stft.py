@@ -211,7 +211,8 @@ class STFT:
                 before.append(block)
                 if self.pad == "reflect" and sum(map(len, before)) < reach:
                     continue
-                block, begun = np.concatenate(before), True
+                block = before[0] if len(before) == 1 else np.concatenate(before)
+                begun = True
                 yield np.pad(block[:reach], (edge, 0), mode=self.pad)[:edge]
             yield block
         if begun:
