@@ -178,8 +178,6 @@ class _Csv:
     def write(self, block: Array) -> None:
         rows, times = _timed(self._value, block, self._count)
         self._count += len(rows)
-        if rows.dtype.kind == "c":
-            raise OutputError("complex values do not fit .csv; use .npy or .npz")
         np.savetxt(self._file, np.column_stack([times, rows]), "%.9g", ",")
 
     def finish(self) -> None:
@@ -205,8 +203,6 @@ class _Parquet:
     def write(self, block: Array) -> None:
         rows, times = _timed(self._value, block, self._count)
         self._count += len(rows)
-        if rows.dtype.kind == "c":
-            raise OutputError("complex values do not fit .parquet; use .npy or .npz")
         columns = [times, *np.ascontiguousarray(rows.T)]
         arrays = [self._arrow.array(column) for column in columns]
         self._writer.write_table(self._arrow.Table.from_arrays(arrays, schema=self._schema))
@@ -224,6 +220,9 @@ def _columns(value: Value) -> list[str]:
 
 
 def _timed(value: Value, block: Array, first: int) -> tuple[Array, Array]:
+    """Rows of a table and their times in seconds."""
+    if np.iscomplexobj(block):
+        raise OutputError("complex values do not fit .csv or .parquet; use .npy or .npz")
     rows = block.T if isinstance(value, Audio) else block
     step = 1 / value.rate if isinstance(value, Audio) else value.hop
     return rows, value.start + step * np.arange(first, first + len(rows))

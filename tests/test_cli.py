@@ -35,6 +35,16 @@ def test_default_gives_data_and_a_picture_and_names_them(avtool: Avtool, tmp_pat
         assert image.size == (1600, 800)
 
 
+@pytest.mark.parametrize("command", ["spectrogram", "mel"])
+def test_silence_is_dark(avtool: Avtool, command: str) -> None:
+    soundfile.write("silent.wav", np.zeros(16_000), 16_000)
+    for name, source in (("silent", "silent.wav"), ("speech", SAMPLE)):
+        assert avtool(command, source, "-o", f"{name}.png").code == 0
+        with Image.open(f"{name}.png") as image:
+            panel = np.asarray(image.convert("L"))[100:700, 130:1400]
+        assert (panel.max() < 20) == (name == "silent")
+
+
 def test_formats_agree(avtool: Avtool) -> None:
     ran = avtool("mel", SAMPLE, "-f", "npy,npz", "-f", "csv", "-f", "parquet", "--n-mels", 24)
     assert ran.code == 0, ran.err

@@ -67,6 +67,8 @@ def _levels(image: Array, value: Matrix) -> tuple[Array, float, float, str]:
     high = float(image.max())
     steps = {"dB": RANGE_DB, "ln": RANGE_DB / 10 * np.log(10), "log10": RANGE_DB / 10}
     low = high - steps[unit] if unit in steps else float(image.min())
+    if image.min() == image.max() and unit in steps:  # silence is dark, not the loudest there is
+        low, high = high, high + steps[unit]
     return image, low, high, unit
 
 

@@ -29,7 +29,7 @@ class WaveformPicture:
         peaks, power = self._peaks.done(), self._power.done()
         kind = "mono" if n == 1 else "stereo" if n == 2 else f"{n} channels"
         canvas = Canvas(self._title, f"waveform,  {kind},  {value.rate / 1000:g} kHz")
-        top = max(float(peaks.max()), 1e-6) if peaks.size else 1.0
+        top = (float(peaks.max()) if peaks.size else 0.0) or 1.0
         lanes = min(n, 8)
         if not peaks.size:
             canvas.note("no sound at all")

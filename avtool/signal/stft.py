@@ -152,7 +152,7 @@ class STFT:
     def _groups(
         self, samples: Iterable[Array], energy: bool = False
     ) -> Iterator[tuple[Array, int, Array | None]]:
-        """Windowed frames float32 [256, n_fft] (reused), how many are valid, raw log energy."""
+        """Windowed frames float32 [256, n_fft] (reused), how many are valid, raw energy."""
         hop, length = self.hop_samples, self._length
         # Inside a frame the window sits in the middle (librosa, torch) or at its start.
         inset = (length - self.win_samples) // 2
