@@ -1,0 +1,1 @@
+"""How good a result is: functions of arrays, each checked against another implementation of it."""
