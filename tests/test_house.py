@@ -29,10 +29,15 @@ FLOORS = {
     "avtool.values": 1,
     "avtool.errors": 1,
     "avtool.spool": 1,
+    "avtool.cache": 2,
+    "avtool.head": 3,
 }
 # What a floor's modules must not know, whoever offers it.
 FORBIDDEN = {
     "avtool.signal": ("avtool.media", "avtool.save", "pathlib", "typer", "torch"),
+    "avtool.faces": ("avtool.media", "avtool.save", "pathlib", "typer", "torch"),
+    "avtool.models": ("avtool.media", "avtool.save", "typer"),
+    "avtool.metrics": ("avtool.media", "avtool.save", "pathlib", "typer", "torch"),
     "avtool.media": ("torch", "typer", "librosa"),
     "avtool.pipelines": ("typer", "rich", "avtool.save", "avtool.draw", "pathlib", "os"),
 }

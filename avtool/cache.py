@@ -1,0 +1,44 @@
+"""What was found out about a file once: kept beside the user's other caches, by content."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from platformdirs import user_cache_path
+
+from avtool.values import Array
+
+Arrays = Mapping[str, Array]
+
+
+def cached(source: Path, what: str, make: Callable[[], Arrays]) -> Arrays:
+    """The arrays that ``make`` gives for a file, made once as long as its bytes are the same.
+
+    ``AVTOOL_CACHE`` names another folder; a cache that cannot be written is done without.
+
+    Args:
+        what: everything else that the arrays depend on.
+    """
+    with source.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    key = hashlib.sha256(f"{content} {what}".encode()).hexdigest()[:32]
+    folder = Path(os.environ.get("AVTOOL_CACHE") or user_cache_path("avtool", appauthor=False))
+    path = folder / f"{key}.npz"
+    try:
+        with np.load(path) as kept:
+            return {name: kept[name] for name in kept.files}
+    except (OSError, ValueError, EOFError):
+        pass  # not there yet, or damaged: make it again
+    arrays = make()
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as part:
+            np.savez_compressed(part, **arrays)
+        Path(part.name).replace(path)
+    return arrays

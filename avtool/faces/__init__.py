@@ -1,0 +1,26 @@
+"""Faces in pictures: where they are, their mesh, their numbers and lips through time.
+
+Works on frames, uint8 RGB [height, width, 3], and knows no files but its packaged networks.
+"""
+
+from avtool.faces.align import LIPS, LIPS_INNER, LIPS_OUTER, align, lips
+from avtool.faces.detect import Detections, Detector
+from avtool.faces.follow import Tracker, track
+from avtool.faces.mesh import Landmarker
+from avtool.faces.track import Track, from_arrays, to_arrays
+
+__all__ = [
+    "LIPS",
+    "LIPS_INNER",
+    "LIPS_OUTER",
+    "Detections",
+    "Detector",
+    "Landmarker",
+    "Track",
+    "Tracker",
+    "align",
+    "from_arrays",
+    "lips",
+    "to_arrays",
+    "track",
+]

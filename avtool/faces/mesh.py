@@ -1,0 +1,107 @@
+"""The shape of a face: MediaPipe's mesh of 468 points (Kartynnik et al. 2019).
+
+The network sees a square, 192 x 192 pixels, around the face, turned so that the eyes are level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from avtool.faces.tflite import Network
+from avtool.values import Array
+
+SIDE = 192  # pixels, the network's input
+MARGIN = 1.5  # the square's side over the face's
+POINTS = 468
+EYES = [33, 263]  # outer corners, the person's right and left
+
+
+@dataclass(frozen=True)
+class Square:
+    """A turned square in the picture: centre and side in pixels, angle in radians, clockwise."""
+
+    x: float
+    y: float
+    side: float
+    angle: float = 0.0
+
+    @property
+    def axes(self) -> Array:
+        """The square's own right and down, one a row, float64 [2, 2]."""
+        cosine, sine = np.cos(self.angle), np.sin(self.angle)
+        return np.array([[cosine, sine], [-sine, cosine]])
+
+    @classmethod
+    def around(cls, points: Array, eyes: Array) -> Square:
+        """Around points [n, 2], level with the eyes [2, 2], with a margin.
+
+        >>> Square.around(np.array([[0.0, 0.0], [10.0, 8.0]]), np.array([[2.0, 3.0], [8.0, 3.0]]))
+        Square(x=5.0, y=4.0, side=15.0, angle=0.0)
+        """
+        across, down = np.asarray(eyes[1] - eyes[0], np.float64)
+        level = cls(0.0, 0.0, 0.0, float(np.arctan2(down, across)))
+        own = points @ level.axes.T
+        low, high = own.min(0), own.max(0)
+        x, y = (low + high) / 2 @ level.axes
+        return cls(float(x), float(y), MARGIN * float((high - low).max()), level.angle)
+
+
+class Landmarker:
+    """Finds the 468 points in a square of a picture, uint8 RGB [height, width, 3]."""
+
+    def __init__(self) -> None:
+        self._network = Network("face_landmark.tflite")
+
+    def __call__(self, image: Array, square: Square) -> tuple[Array, float]:
+        """Points in source pixels, float32 [468, 3] (z grows away from the camera), and how
+        sure the network is that a face is there, 0 to 1.
+        """
+        points, presence = self._network(cut(image, square, SIDE) / np.float32(255))
+        own = points.reshape(POINTS, 3) / SIDE - np.array([0.5, 0.5, 0], np.float32)
+        found = own * np.float32(square.side)
+        found[:, :2] = found[:, :2] @ square.axes.astype(np.float32)
+        found[:, :2] += np.array([square.x, square.y], np.float32)
+        return found, float(1 / (1 + np.exp(-presence.item())))
+
+    def in_box(self, image: Array, box: Array) -> tuple[Array, float]:
+        """The same for a face's box [4], x0, y0, x1, y1 in source pixels, of a track or not."""
+        x0, y0, x1, y1 = map(float, box)
+        square = Square((x0 + x1) / 2, (y0 + y1) / 2, MARGIN * max(x1 - x0, y1 - y0))
+        # The first look tells how the head is turned.
+        points, _ = self(image, square)
+        return self(image, Square.around(points[:, :2], points[EYES, :2]))
+
+
+def cut(image: Array, square: Square, size: int) -> Array:
+    """The square's pixels, uint8 [size, size, 3], antialiased; its edge goes on outside."""
+    height, width = image.shape[:2]
+    half = square.side / 2 * np.abs(square.axes).sum(0)
+    low = np.floor(np.array([square.x, square.y]) - half).astype(int) - 1
+    high = np.ceil(np.array([square.x, square.y]) + half).astype(int) + 2
+    x0, y0 = np.clip(low, 0, [width - 1, height - 1])
+    x1, y1 = np.clip(high, [x0 + 1, y0 + 1], [width, height])
+    part = Image.fromarray(np.ascontiguousarray(image[y0:y1, x0:x1]))
+    # Averaging whole pixels first is what keeps a shrunk picture from aliasing.
+    shrink = max(1, int(square.side / size))
+    if shrink > 1:
+        part = part.reduce(shrink)
+    pixels = np.asarray(part)
+    around = ((y0 - low[1], high[1] - y1), (x0 - low[0], high[0] - x1))
+    if any(n > 0 for pair in around for n in pair):
+        padding = [tuple(-(-max(n, 0) // shrink) for n in pair) for pair in around]
+        pixels = np.pad(pixels, (*padding, (0, 0)), "edge")
+        x0, y0 = x0 - padding[1][0] * shrink, y0 - padding[0][0] * shrink
+    # Output pixel (u, v) comes from centre + ((u, v) - size / 2) @ axes * side / size.
+    step = square.axes.T * (square.side / size)
+    start = np.array([square.x - x0, square.y - y0]) - step @ np.full(2, size / 2)
+    matrix = np.concatenate([step, start[:, None]], 1) / shrink
+    turned = Image.fromarray(pixels).transform(
+        (size, size),
+        Image.Transform.AFFINE,
+        tuple(matrix.ravel().tolist()),
+        Image.Resampling.BILINEAR,
+    )
+    return np.asarray(turned)

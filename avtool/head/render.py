@@ -1,0 +1,111 @@
+"""Pictures of the head: a z-buffer, then one shading per covered sample, averaged to pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from avtool.head import hair
+from avtool.head.model import REGIONS, Head
+from avtool.head.raster import rasterise
+from avtool.head.shade import SHADERS, Look
+from avtool.values import Array
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole in front of the face that looks along -z; metres, degrees of the whole height."""
+
+    width: int = 320
+    height: int = 360
+    distance: float = 1.1
+    fov: float = 16.5
+    centre: tuple[float, float] = (0.0, -0.035)  # the point of the face's plane in the middle
+
+
+SUPERSAMPLING = 2
+
+
+def render(head: Head, vertices: Array, look: Look, camera: Camera) -> Array:
+    """The head before its background, uint8 RGB [h, w, 3].
+
+    Args:
+        vertices: float [v, 3], of ``Head.vertices`` and perhaps ``Head.turned``.
+    """
+    width, height = camera.width * SUPERSAMPLING, camera.height * SUPERSAMPLING
+    mesh = hair.dressed(head, vertices, look.style)
+    focal = height / 2 / np.tan(np.radians(camera.fov / 2))
+    depth = camera.distance - mesh.vertices[:, 2]
+    slope = (mesh.vertices[:, :2] - np.array(camera.centre)) / depth[:, None]
+    points = np.column_stack(
+        [width / 2 + focal * slope[:, 0], height / 2 - focal * slope[:, 1], depth]
+    )
+    # Normals as the camera sees them: turned so that one which meets it is (0, 0, 1).
+    normal = normals(mesh.vertices, mesh.faces)
+    normal[:, :2] += slope * normal[:, 2:]
+    attributes = np.column_stack([mesh.place, normal, mesh.paint]).astype(np.float32)
+    names = (*head.paints, "hair")
+
+    image = np.empty((height, width, 3), np.float32)
+    image[:] = _background(look, camera.height * SUPERSAMPLING, camera.width * SUPERSAMPLING)
+    flat = image.reshape(-1, 3)
+    lash = REGIONS.index("lash")
+    nearest = np.full(len(flat), np.inf, np.float32)
+    for layer in (mesh.region != lash, mesh.region == lash):  # lashes let through what is behind
+        faces, region = mesh.faces[layer], mesh.region[layer]
+        both_sides = (region == lash) | (region == hair.STRANDS)
+        pixel, face, weight = rasterise(points, faces, width, height, both_sides)
+        corners = faces[face]
+        far = np.einsum("nk,nk->n", weight, depth[corners])
+        front = np.flatnonzero(far < nearest[pixel])
+        nearest[pixel[front]] = far[front]
+        for number, shader in enumerate(SHADERS):
+            here = front[region[face[front]] == number]
+            if len(here):
+                values = weight[here, 0, None] * attributes[corners[here, 0]]
+                values += weight[here, 1, None] * attributes[corners[here, 1]]
+                values += weight[here, 2, None] * attributes[corners[here, 2]]
+                patch = dict(zip(names, values[:, 6:].T, strict=True))
+                patch |= {"place": values[:, :3], "normal": values[:, 3:6]}
+                patch["behind"] = flat[pixel[here]] if number == lash else values[:, :0]
+                flat[pixel[here]] = shader(look, patch)
+
+    k = SUPERSAMPLING
+    rows = image.reshape(camera.height, k, -1, 3).sum(1)
+    small = rows.reshape(camera.height, camera.width, k, 3).sum(2) / k**2
+    return _display(small)
+
+
+def normals(vertices: Array, faces: Array) -> Array:
+    """Unit normals of the vertices, area-weighted over their faces, float32 [v, 3]."""
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    across = np.cross(b - a, c - a)
+    total = np.zeros((len(vertices), 3))
+    for axis in range(3):
+        for k in range(3):
+            total[:, axis] += np.bincount(faces[:, k], across[:, axis], len(vertices))
+    length = np.linalg.norm(total, axis=1, keepdims=True)
+    return np.asarray(total / np.maximum(length, 1e-20), np.float32)
+
+
+@cache
+def _background(look: Look, height: int, width: int) -> Array:
+    glow, edge = (np.array(c, np.float32) for c in look.background)
+    y = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :, None]
+    return np.asarray(edge + (glow - edge) * np.exp(-(x**2) - (1.6 * y - 0.7) ** 2), np.float32)
+
+
+@cache
+def _curve() -> Array:
+    """Linear light 0 to 2 in 4096 steps as the screen's values: sRGB, highlights rolled off."""
+    light = np.linspace(0, 2, 4096)
+    light = np.where(light > 0.6, 0.6 + 0.4 * np.tanh((light - 0.6) / 0.4), light)
+    shown = np.where(light < 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.round(255 * shown).astype(np.uint8)
+
+
+def _display(light: Array) -> Array:
+    return np.asarray(_curve()[np.clip(light * (4095 / 2) + 0.5, 0, 4095).astype(np.int32)])

@@ -1,0 +1,1 @@
+"""How each network is trained and measured: one recipe a network, run with ``python -m``."""

@@ -1,0 +1,277 @@
+"""The parametric head: shapes that do what they are called, pixels that are where they must be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import naive
+
+from avtool.head import hair, model
+from avtool.head.raster import rasterise
+from avtool.head.render import Camera, normals, render
+from avtool.head.shade import Look
+
+SAMPLES = Path(__file__).parents[1] / "sample_media"
+MM = 0.001
+
+
+@pytest.fixture(scope="module")
+def head() -> model.Head:
+    return model.load()
+
+
+def of_region(head: model.Head, name: str) -> np.ndarray:
+    return np.unique(head.faces[head.region == model.REGIONS.index(name)])
+
+
+def painted(head: model.Head, name: str) -> np.ndarray:
+    return head.paint[:, head.paints.index(name)] > 0.5
+
+
+def mirror(vertices: np.ndarray, some: np.ndarray) -> np.ndarray:
+    """Distance in metres from the mirror images of some vertices to the nearest vertex."""
+    flipped = vertices[some] * (-1, 1, 1)
+    return np.array([np.linalg.norm(vertices - point, axis=1).min() for point in flipped])
+
+
+def test_faces_are_triangles_of_the_vertices_that_face_outwards(head: model.Head) -> None:
+    count = len(head.mean)
+    assert head.faces.min() == 0 and head.faces.max() == count - 1
+    assert all(len(set(face)) == 3 for face in head.faces.tolist())
+    # Each part's signed volume (the divergence theorem) is positive if it faces outwards.
+    for name in ("skin", "eye", "teeth", "tongue"):
+        faces = head.faces[head.region == model.REGIONS.index(name)]
+        a, b, c = (head.mean[faces[:, k]] - head.mean[faces].mean((0, 1)) for k in range(3))
+        assert np.einsum("ij,ij->", a, np.cross(b, c)) > 0, name
+    # Skin: no edge belongs to more than two triangles, and none twice in the same direction.
+    skin = head.faces[head.region == model.REGIONS.index("skin")]
+    edges = [(int(f[i]), int(f[(i + 1) % 3])) for f in skin for i in range(3)]
+    once = set(edges)
+    assert len(once) == len(edges)
+    # The only hole is where the body ends, far below the chin.
+    rim = {a for a, b in edges if (b, a) not in once}
+    assert rim and head.mean[list(rim), 1].max() < -0.1
+
+
+def test_zero_units_are_the_neutral_face(head: model.Head) -> None:
+    rest = head.shape({"sex": 1, "age": 50})
+    assert np.array_equal(head.vertices(rest, np.zeros(52)), rest)
+    assert np.array_equal(head.vertices(rest, {}), rest)
+    frames = head.vertices(rest, np.eye(52)[:3])
+    assert np.allclose(frames[1], head.vertices(rest, {model.UNITS[1]: 1.0}), atol=1e-6)
+    assert np.allclose(head.turned(rest, 0, 0, 0), rest, atol=1e-6)
+
+
+def test_jaw_opens_the_mouth_and_lowers_the_chin(head: model.Head) -> None:
+    moved = head.vertices(None, {"jawOpen": 1}) - head.vertices()
+    lips, y = painted(head, "lips"), head.mean[:, 1]
+    middle = lips & (np.abs(head.mean[:, 0]) < 4 * MM)
+    upper, lower = middle & (y > -0.063), middle & (y < -0.068)
+    assert -moved[lower, 1].mean() > 15 * MM and abs(moved[upper, 1]).mean() < 5 * MM
+    chin = (y < -0.1) & (y > -0.12) & (head.mean[:, 2] > 0.01)
+    assert -moved[chin, 1].mean() > 15 * MM
+    assert abs(moved[y > 0]).max() < 1 * MM
+
+
+def test_blink_moves_the_lids_and_not_the_lips(head: model.Head) -> None:
+    moved = np.abs(head.vertices(None, {"eyeBlinkLeft": 1}) - head.vertices()).max(1)
+    left = head.mean[:, 0] > 0.01
+    assert moved[painted(head, "lids") & left].max() > 5 * MM
+    assert moved[painted(head, "lips")].max() == 0
+    assert moved[of_region(head, "eye")].max() == 0
+    assert moved[painted(head, "lids") & ~left].max() < 0.5 * MM  # left is the head's own
+
+
+def test_left_units_mirror_right_units(head: model.Head) -> None:
+    for name in ("mouthSmile", "eyeBlink", "browDown"):
+        left, right = (head.vertices(None, {f"{name}{side}": 1.0}) for side in ("Left", "Right"))
+        at = np.abs(left - head.mean).max(1) > 1 * MM
+        flipped = left[at][::5] * (-1, 1, 1)
+        away = [np.linalg.norm(right - point, axis=1).min() for point in flipped]
+        assert np.quantile(away, 0.95) < 1.5 * MM, name
+
+
+def test_gaze_turns_the_eye_and_tongue_comes_out(head: model.Head) -> None:
+    eye = of_region(head, "eye")
+    eye = eye[head.mean[eye, 0] > 0]
+    front = eye[head.mean[eye, 2].argmax()]
+    moved = head.vertices(None, {"eyeLookOutLeft": 1}) - head.vertices()
+    assert moved[front, 0] > 3 * MM  # outwards for the left eye is to the head's left
+    tongue = of_region(head, "tongue")
+    moved = head.vertices(None, {"tongueOut": 1}) - head.vertices()
+    assert moved[tongue, 2].max() > 15 * MM
+    assert np.abs(np.delete(moved, tongue, 0)).max() == 0
+
+
+@pytest.mark.parametrize("name", ["sex", "age", "weight", "muscle"])
+def test_identity_moves_the_shape_and_stays_symmetrical(head: model.Head, name: str) -> None:
+    low, high = {"age": (20, 80)}.get(name, (0, 1))
+    a, b = head.shape({name: low}), head.shape({name: high})
+    face = np.flatnonzero(head.mean[:, 1] > -0.12)[::7]
+    assert np.linalg.norm(a - b, axis=1)[face].max() > 3 * MM
+    for shape in (a, b):
+        assert np.quantile(mirror(shape, face), 0.99) < 1.5 * MM
+
+
+def test_what_names_say_is_what_they_do(head: model.Head) -> None:
+    def width(shape: np.ndarray, of: np.ndarray) -> float:
+        return float(np.ptp(shape[of, 0]))
+
+    ears, lips = painted(head, "ears"), painted(head, "lips")
+    assert width(head.shape({"sex": 1}), ears) > width(head.shape({"sex": 0}), ears)
+    assert width(head.shape({"age": 25}), ears) > width(head.shape({"age": 10}), ears)
+    assert width(head.shape({"mouth_width": 1}), lips) > width(head.shape(), lips) + 2 * MM
+    assert width(head.shape({"mouth_width": -1}), lips) < width(head.shape(), lips) - 2 * MM
+    # Only the proportions of origins count.
+    same = {"african": 2, "asian": 2, "caucasian": 2}
+    assert np.allclose(head.shape(same), head.shape(), atol=1e-6)
+    with pytest.raises(KeyError, match="nose_lenght"):
+        head.shape({"nose_lenght": 1})
+    with pytest.raises(KeyError, match="jawopen"):
+        head.vertices(None, {"jawopen": 1})
+
+
+def test_turned_is_a_rotation_of_the_head_and_leaves_the_chest(head: model.Head) -> None:
+    rest = head.shape()
+    turned = head.turned(rest, 0.1, 0.3, -0.2)
+    skull, chest = rest[:, 1] > 0, rest[:, 1] < -0.22
+    some = np.flatnonzero(skull)[::50]
+    before = np.linalg.norm(rest[some, None] - rest[some], axis=-1)
+    after = np.linalg.norm(turned[some, None] - turned[some], axis=-1)
+    assert np.abs(before - after).max() < 0.01 * MM
+    assert np.array_equal(turned[chest], rest[chest])
+    nose = rest[:, 2].argmax()
+    assert head.turned(rest, 0, 0.3, 0)[nose, 0] > 10 * MM  # yaw: to the head's left
+    assert head.turned(rest, 0.3, 0, 0)[nose, 1] < rest[nose, 1] - 10 * MM  # pitch: down
+
+
+SQUARE = np.array([[10, 10, 1], [20, 10, 1], [20, 20, 1], [10, 20, 1]], float)
+FACES = np.array([[0, 2, 1], [0, 3, 2]])  # counter-clockwise as seen, y down
+
+
+def test_a_square_covers_its_own_pixels() -> None:
+    pixel, _, weight = rasterise(SQUARE, FACES, 40, 30)
+    expected = np.zeros((30, 40), bool)
+    expected[10:20, 10:20] = True
+    assert np.array_equal(pixel, np.flatnonzero(expected))
+    assert np.allclose(weight.sum(1), 1) and weight.min() > -1e-4
+    # Half a pixel on, the centres are the border; a little less, and the same pixels are covered.
+    pixel, _, _ = rasterise(SQUARE + np.array([0.4, -0.4, 0]), FACES, 40, 30)
+    assert np.array_equal(pixel, np.flatnonzero(expected))
+    # Cut by the picture's edge, seen from the back, and out of sight.
+    assert len(rasterise(SQUARE - (15, 0, 0), FACES, 40, 30)[0]) == 50
+    assert not len(rasterise(SQUARE, FACES[:, ::-1], 40, 30)[0])
+    assert len(rasterise(SQUARE, FACES[:, ::-1], 40, 30, np.ones(2, bool))[0]) == 100
+    assert not len(rasterise(SQUARE - (50, 0, 0), FACES, 40, 30)[0])
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_near_face_hides_the_far_one(order: tuple[int, int]) -> None:
+    far = SQUARE * (1, 1, 2)
+    both = [SQUARE, far + np.array([5, 0, 0])]
+    points = np.concatenate([both[k] for k in order])
+    pixel, face, _ = rasterise(points, np.concatenate([FACES, FACES + 4]), 40, 40)
+    image = np.full(1600, -1)
+    image[pixel] = np.array(order)[face // 2]
+    image = image.reshape(40, 40)
+    assert (image[10:20, 10:20] == 0).all() and (image[10:20, 20:25] == 1).all()
+    assert (image >= 0).sum() == 150
+
+
+def test_weights_are_right_in_perspective() -> None:
+    # A slanted square: the weights must give back each pixel's point in space.
+    space = np.array([[-1, -1, 2], [1, -1, 4], [1, 1, 4], [-1, 1, 2]], float)
+    screen = np.column_stack([20 + 20 * space[:, :2] / space[:, 2:], space[:, 2]])
+    pixel, face, weight = rasterise(screen, FACES, 40, 40)
+    point = np.einsum("nk,nkc->nc", weight, space[FACES[face]])
+    x, y = pixel % 40 + 0.5, pixel // 40 + 0.5
+    assert len(pixel) > 100
+    assert np.abs(20 + 20 * point[:, 0] / point[:, 2] - x).max() < 1e-3
+    assert np.abs(20 + 20 * point[:, 1] / point[:, 2] - y).max() < 1e-3
+
+
+def test_normals_of_a_sphere_are_its_radii(head: model.Head) -> None:
+    turns, heights = np.meshgrid(np.arange(40) * np.pi / 20, np.linspace(0.1, 3.0, 20))
+    ball = np.stack(
+        [np.sin(heights) * np.cos(turns), np.sin(heights) * np.sin(turns), np.cos(heights)]
+    )
+    ball = ball.reshape(3, -1).T
+    a = np.arange(19 * 40)
+    right = a // 40 * 40 + (a + 1) % 40
+    faces = np.concatenate(
+        [np.stack([a, a + 40, right], 1), np.stack([right, a + 40, right + 40], 1)]
+    )
+    inner = slice(40, -40)
+    assert (normals(ball, faces) * ball).sum(1)[inner].min() > 0.99
+
+
+@pytest.mark.parametrize("style", ["none", *hair.STYLES])
+def test_pictures_are_the_same_twice_and_show_a_face(head: model.Head, style: str) -> None:
+    camera, look = Camera(80, 90), Look(style=style)
+    rest = head.shape()
+    once, again = (render(head, rest, look, camera) for _ in range(2))
+    assert once.shape == (90, 80, 3) and once.dtype == np.uint8
+    assert np.array_equal(once, again)
+    # The face is where the camera looks: skin is redder than blue, the background is not.
+    face, corner = once[40:50, 36:44].astype(int), once[:8, :8].astype(int)
+    assert (face[..., 0] > face[..., 2] + 20).all() and (corner[..., 0] <= corner[..., 2]).all()
+
+
+def test_an_open_mouth_is_dark_and_hair_is_on_the_head_only(head: model.Head) -> None:
+    camera = Camera(160, 180)
+    shut, agape = (
+        render(head, head.vertices(None, units), Look(), camera).astype(int)
+        for units in ({"mouthClose": 0.18}, {"jawOpen": 0.7})
+    )
+    changed = np.abs(shut - agape).max(-1) > 20
+    rows, columns = np.nonzero(changed)
+    assert changed.any() and rows.min() > 85 and columns.min() > 50 and columns.max() < 110
+    darkest = agape[95:130, 70:90].sum(-1).min()
+    assert darkest < shut[95:130, 70:90].sum(-1).min() - 60
+    bald = render(head, head.shape(), Look(style="none"), camera).astype(int)
+    cropped = render(head, head.shape(), Look(style="short"), camera).astype(int)
+    rows = np.nonzero(np.abs(bald - cropped).max(-1) > 12)[0]
+    assert rows.min() < 40 and rows.max() < 115
+
+
+def test_hair_follows_the_turned_head(head: model.Head) -> None:
+    rest = head.shape({"sex": 0})
+    still = hair.dressed(head, rest, "bob").vertices[len(rest) :]
+    turned = hair.dressed(head, head.turned(rest, 0.1, 0.2, 0.1), "bob").vertices[len(rest) :]
+    some = slice(None, None, 97)
+    before = np.linalg.norm(still[some, None] - still[some], axis=-1)
+    after = np.linalg.norm(turned[some, None] - turned[some], axis=-1)
+    assert np.abs(before - after).max() < 2 * MM
+    assert np.linalg.norm(turned - still, axis=1).max() > 10 * MM
+
+
+def test_true_voices_of_the_sample_sum_to_its_sound() -> None:
+    parts = [soundfile.read(SAMPLES / f"cocktail.face{k}.wav")[0] for k in (1, 2)]
+    decoded = naive("-i", SAMPLES / "cocktail.mp4", "-ac", 1, "-f", "f32le", "-")
+    sound = np.frombuffer(decoded, np.float32).astype(float)
+    truth = parts[0] + parts[1]
+    assert abs(len(sound) - len(truth)) <= 1024
+    sound = sound[: len(truth)]
+    truth = truth[: len(sound)]
+    spectrum = np.fft.rfft(sound, 1 << 18) * np.conj(np.fft.rfft(truth, 1 << 18))
+    assert np.fft.irfft(spectrum).argmax() == 0  # no sample late or early
+    error = ((sound - truth) ** 2).mean() / (truth**2).mean()
+    assert 10 * np.log10(error) < -15
+    # Control: neither voice alone is the mixture, and both are about as loud.
+    powers = [(part**2).mean() for part in parts]
+    assert abs(10 * np.log10(powers[0] / powers[1])) < 0.5
+    for part in parts:
+        assert ((sound - part[: len(sound)]) ** 2).mean() > 0.3 * (truth**2).mean()
+
+
+def test_both_speak_the_whole_time() -> None:
+    for number in (1, 2):
+        sound, rate = soundfile.read(SAMPLES / f"cocktail.face{number}.wav")
+        assert rate == 16_000 and 6 <= len(sound) / rate <= 8
+        loud = np.flatnonzero(np.abs(sound) > 0.01) / rate
+        assert (
+            loud[0] < 0.3 and loud[-1] > len(sound) / rate - 0.3 and np.diff(loud).max() < 0.6
+        )  # a comma
