@@ -16,9 +16,9 @@ from collections.abc import Callable
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["mel", "mfcc", "open", "spectrogram", "waveform"]
+__all__ = ["mel", "mfcc", "open", "separate", "spectrogram", "waveform"]
 
-_PIPELINES = ("waveform", "spectrogram", "mel", "mfcc")
+_PIPELINES = ("waveform", "spectrogram", "mel", "mfcc", "separate")
 
 
 def __getattr__(name: str) -> Any:

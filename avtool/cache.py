@@ -6,8 +6,10 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from platformdirs import user_cache_path
@@ -31,14 +33,14 @@ def cached(source: Path, what: str, make: Callable[[], Arrays]) -> Arrays:
     folder = Path(os.environ.get("AVTOOL_CACHE") or user_cache_path("avtool", appauthor=False))
     path = folder / f"{key}.npz"
     try:
-        with np.load(path) as kept:
+        with path.open("rb") as file, np.load(file) as kept:
             return {name: kept[name] for name in kept.files}
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         pass  # not there yet, or damaged: make it again
     arrays = make()
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as part:
-            np.savez_compressed(part, **arrays)
+            np.savez_compressed(part, **dict[str, Any](arrays))
         Path(part.name).replace(path)
     return arrays

@@ -15,9 +15,10 @@ import numpy as np
 
 from avtool.errors import InputError, OutputError
 from avtool.spool import Spool
-from avtool.values import Array, Audio, Matrix
+from avtool.values import Array, Audio, Faces, Matrix, Voices
 
-Value = Audio | Matrix
+Stream = Audio | Matrix
+Value = Stream | Faces | Voices
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,10 @@ def save(value: Value, paths: Sequence[Path], *, name: str, title: str) -> None:
             make = sink_of(value, path.suffix)
             part = stack.enter_context(replacing(path))
             sinks.append(make(value, Place(part, name, title, stack)))
-        for block in value.blocks():
-            for sink in sinks:
-                sink.write(block)
+        if isinstance(value, Stream):
+            for block in value.blocks():
+                for sink in sinks:
+                    sink.write(block)
         for sink in sinks:
             sink.finish()
 
@@ -94,7 +96,7 @@ def replacing(path: Path) -> Iterator[Path]:
 class _Npy:
     """.npy: [bins, frames] in Fortran order, so that frames are appended as they come."""
 
-    def __init__(self, value: Value, place: Place) -> None:
+    def __init__(self, value: Stream, place: Place) -> None:
         self._rows = _rows(value)
         self._count, self._dtype = 0, np.dtype(np.float32)
         self._sound = isinstance(value, Audio)
@@ -127,7 +129,7 @@ class _Npz:
     wait in a spool.
     """
 
-    def __init__(self, value: Value, place: Place) -> None:
+    def __init__(self, value: Stream, place: Place) -> None:
         self._value, self._place = value, place
         self._spool = place.closing.enter_context(Spool())
 
@@ -151,11 +153,11 @@ class _Npz:
         return file.open(zipfile.ZipInfo(f"{key}.npy"), "w", force_zip64=True)
 
 
-def _rows(value: Value) -> int:
+def _rows(value: Stream) -> int:
     return value.channels if isinstance(value, Audio) else len(value.bins)
 
 
-def _axes(value: Value, count: int) -> dict[str, Any]:
+def _axes(value: Stream, count: int) -> dict[str, Any]:
     if isinstance(value, Audio):
         return {"sr": value.rate, "start": value.start}
     axis = "coefficient" if value.axis == "index" else "frequency"
@@ -170,7 +172,7 @@ def _axes(value: Value, count: int) -> dict[str, Any]:
 class _Csv:
     """.csv: a row a frame (or sample): its time, then its values."""
 
-    def __init__(self, value: Value, place: Place) -> None:
+    def __init__(self, value: Stream, place: Place) -> None:
         self._value, self._count = value, 0
         self._file = place.closing.enter_context(place.path.open("w", newline=""))
         self._file.write(",".join(["time", *_columns(value)]) + "\n")
@@ -187,7 +189,7 @@ class _Csv:
 class _Parquet:
     """.parquet: the same table; needs pyarrow."""
 
-    def __init__(self, value: Value, place: Place) -> None:
+    def __init__(self, value: Stream, place: Place) -> None:
         try:
             import pyarrow
             import pyarrow.parquet
@@ -211,7 +213,7 @@ class _Parquet:
         self._writer.close()
 
 
-def _columns(value: Value) -> list[str]:
+def _columns(value: Stream) -> list[str]:
     if isinstance(value, Audio):
         return [f"channel {n + 1}" for n in range(value.channels)]
     if value.axis == "index":
@@ -219,7 +221,7 @@ def _columns(value: Value) -> list[str]:
     return [f"{hz:.6g} Hz" for hz in value.bins]
 
 
-def _timed(value: Value, block: Array, first: int) -> tuple[Array, Array]:
+def _timed(value: Stream, block: Array, first: int) -> tuple[Array, Array]:
     """Rows of a table and their times in seconds."""
     if np.iscomplexobj(block):
         raise OutputError("complex values do not fit .csv or .parquet; use .npy or .npz")
@@ -244,6 +246,8 @@ class _Sound:
             place.path, "w", value.rate, value.channels, subtype=subtype, format=kind
         )
         self._file = place.closing.enter_context(file)
+        if value.note:
+            self._file.comment = value.note
 
     def write(self, block: Array) -> None:
         try:
@@ -255,7 +259,55 @@ class _Sound:
         self._file.flush()
 
 
-def _png(value: Value, place: Place) -> Sink:
+class _FacesJson:
+    """.json: boxes in source pixels, times in seconds."""
+
+    def __init__(self, value: Faces, place: Place) -> None:
+        self._value, self._place = value, place
+
+    def write(self, block: Array) -> None: ...
+
+    def finish(self) -> None:
+        faces = []
+        for face in self._value.faces:
+            boxes = face.boxes.astype(np.float64).round(1).tolist()
+            track = zip(face.times.round(3).tolist(), boxes, strict=True)
+            faces.append(
+                {
+                    "face": face.face,
+                    "track": [{"t": t, "box": box} for t, box in track],
+                    "speaking": [[round(a, 3), round(b, 3)] for a, b in face.speaking],
+                }
+            )
+        with self._place.path.open("w") as file:
+            json.dump({"faces": faces}, file)
+            file.write("\n")
+
+
+class _FacesPng(_FacesJson):
+    """.png: the contact sheet."""
+
+    def finish(self) -> None:
+        from avtool.draw.sheet import draw_sheet
+
+        draw_sheet(self._value, self._place.path, self._place.title)
+
+
+class _VoicesPng:
+    """.png: spectrograms under each other, with the faces they belong to."""
+
+    def __init__(self, value: Voices, place: Place) -> None:
+        self._value, self._place = value, place
+
+    def write(self, block: Array) -> None: ...
+
+    def finish(self) -> None:
+        from avtool.draw.voices import draw_voices
+
+        draw_voices(self._value, self._place.path, self._place.title)
+
+
+def _png(value: Stream, place: Place) -> Sink:
     # Pillow is for those who ask for a picture.
     if isinstance(value, Audio):
         from avtool.draw.waveform import WaveformPicture
@@ -280,4 +332,6 @@ SINKS: dict[type, dict[str, Callable[[Any, Place], Sink]]] = {
         ".wav": partial(_Sound, kind="WAV"),
         ".flac": partial(_Sound, kind="FLAC"),
     },
+    Faces: {".json": _FacesJson, ".png": _FacesPng},
+    Voices: {".png": _VoicesPng},
 }

@@ -44,6 +44,9 @@ class Spool:
         while size and (data := self._file.read(size)):
             yield np.frombuffer(data, self.dtype).reshape(-1, self._columns)
 
+    def __del__(self) -> None:
+        self._file.close()
+
     def __enter__(self) -> Spool:
         return self
 

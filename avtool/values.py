@@ -34,6 +34,7 @@ class Audio:
     length_samples: int | None = None  # None: known only once it has been decoded
     seconds: float | None = None  # what the container says, about
     start: float = 0.0
+    note: str = ""  # written into the file: what made it, where it is no recording
 
     @classmethod
     def of(cls, samples: Array, rate: int) -> Audio:
@@ -101,3 +102,40 @@ class Matrix:
     def times(self, frames: int) -> Array:
         """Centre times in seconds of the first ``frames`` frames, float64 [frames]."""
         return self.start + self.hop * np.arange(frames)
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One person's face through a video.
+
+    Shape:
+        times: float64 [n], seconds, rising; boxes: float32 [n, 4], x0, y0, x1, y1 in source
+        pixels; portrait: uint8 RGB [height, width, 3]; speaking: (start, end) in seconds.
+    """
+
+    face: int  # from 1
+    times: Array
+    boxes: Array
+    portrait: Array
+    speaking: list[tuple[float, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """Who is in a video, in the order of their numbers."""
+
+    faces: list[Face]
+    step: float  # seconds from one look to the next
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, eq=False)
+class Voices:
+    """What was taken apart, for the eye: the source first, then each voice, then the rest.
+
+    Shape:
+        rows: (name, portrait uint8 RGB or None, log-mel spectrogram in dB).
+    """
+
+    rows: list[tuple[str, Array | None, Matrix]]

@@ -54,7 +54,10 @@ def generated(text: str) -> str:
 
 def reference() -> str:
     """All commands and options, as the program declares them."""
-    commands = typer.main.get_command(app).commands
+    commands = {}
+    for name, command in typer.main.get_command(app).commands.items():
+        inner = getattr(command, "commands", None) or {"": command}
+        commands |= {f"{name} {sub}".strip(): each for sub, each in inner.items()}
     rows: dict[tuple[str, str], list[str]] = {}
     for name, command in commands.items():
         for option in command.params:
@@ -65,7 +68,8 @@ def reference() -> str:
     lines += [f"| `avtool {name}` | {command.help} |" for name, command in commands.items()]
     lines += ["", "| option | meaning | of |", "| --- | --- | --- |"]
     for (flags, words), names in rows.items():
-        of = "all features" if set(names) >= FEATURES else ", ".join(names)
+        others = [name for name in names if name not in FEATURES]
+        of = ", ".join(["all features", *others] if set(names) >= FEATURES else names)
         words = words.replace("|", "\\|")
         lines.append(f"| {flags} | {words} | {of} |")
     return "\n".join(lines) + "\n"

@@ -184,6 +184,61 @@ def _run(name: str, flags: dict[str, Any]) -> None:
 
 
 @app.command()
+def faces(
+    inputs: opt.Inputs,
+    out: opt.Out = None,
+    format: opt.Formats = None,
+    start: opt.Start = 0.0,
+    duration: opt.Duration = None,
+    overwrite: opt.Overwrite = False,
+    strict: opt.Strict = False,
+    json: opt.Json = False,
+) -> None:
+    """Who is in a video, numbered: a contact sheet, and json with boxes and who speaks when."""
+    flags = locals()
+    from avtool.cli import people
+
+    raise typer.Exit(people.faces(**flags))
+
+
+@app.command()
+def separate(
+    inputs: opt.Inputs,
+    face: Annotated[
+        int | None,
+        typer.Option("--face", metavar="N", help="Whose voice; 'avtool faces' shows the numbers."),
+    ] = None,
+    all: Annotated[
+        bool, typer.Option("--all", help="Every face's voice, and the rest (the default).")
+    ] = False,
+    video: Annotated[
+        bool, typer.Option("--video", help="Also an mp4 with that voice under the pictures.")
+    ] = False,
+    voices: Annotated[
+        int | None,
+        typer.Option(
+            "--voices", min=2, max=3, metavar="N", help="Most that speak at once, seen or not."
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", metavar="PATH", help="A separator of your own.")
+    ] = None,
+    out: opt.Out = None,
+    format: opt.Formats = None,
+    start: opt.Start = 0.0,
+    duration: opt.Duration = None,
+    overwrite: opt.Overwrite = False,
+    strict: opt.Strict = False,
+    json: opt.Json = False,
+) -> None:
+    """The voice of a face in a video, out of all that is heard."""
+    flags = locals()
+    from avtool.cli import people
+
+    raise typer.Exit(people.separate(**flags))
+
+
+@app.command()
 def info(
     inputs: opt.Inputs,
     scan: Annotated[
@@ -203,3 +258,21 @@ def doctor(json: opt.Json = False) -> None:
     from avtool.cli.report import doctor as report
 
     raise typer.Exit(report(as_json=json))
+
+
+measure = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(measure, name="eval", help="How good is it, on files whose truth lies beside them?")
+
+
+@measure.command("separation")
+def eval_separation(
+    inputs: opt.Inputs,
+    weights: Annotated[
+        str | None, typer.Option("--weights", metavar="PATH", help="A separator of your own.")
+    ] = None,
+    json: opt.Json = False,
+) -> None:
+    """Voices against true ones: talk.face1.wav and talk.face2.wav beside talk.mp4."""
+    from avtool.cli.evaluate import separation
+
+    raise typer.Exit(separation(inputs, weights=weights, as_json=json))

@@ -118,8 +118,10 @@ def _checks() -> Iterator[Check]:
     yield from _ffmpeg_checks()
     for name in ("numpy", "ducc0", "soundfile", "soxr", "pillow", "ffmpeg-python", "librosa"):
         yield _version(name)
-    yield _version("torch")
+    for name in ("ai-edge-litert", "safetensors", "torch"):
+        yield _version(name)
     yield Check("device", _device())
+    yield from _networks()
     yield _parity()
 
 
@@ -152,6 +154,19 @@ def _device() -> str:
     if torch.backends.mps.is_available():
         return "mps: Apple GPU"
     return f"cpu, {torch.get_num_threads()} threads"
+
+
+def _networks() -> Iterator[Check]:
+    from avtool.models import weights
+
+    for name, entry in weights.TABLE.items():
+        try:
+            model = getattr(weights, name)()
+        except (AvtoolError, OSError) as error:
+            yield Check(name, str(error), False)
+            continue
+        size = sum(p.numel() for p in model.parameters()) / 1e6
+        yield Check(name, f"{entry.file}, {size:.1f} million parameters", True)
 
 
 def _parity() -> Check:

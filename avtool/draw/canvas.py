@@ -27,16 +27,16 @@ class Canvas:
         self._ink = Image.new("L", (WIDTH, HEIGHT), 0)
         self._draw = ImageDraw.Draw(self._ink)
         room = WIDTH - LEFT - RIGHT
-        self._text((LEFT, 30), _fitted(title, 30, room), 30, "lm")
-        self._text((LEFT, 64), _fitted(subtitle, 19, room), 19, "lm", 150)
+        self._text((LEFT, 30), fitted(title, 30, room), 30, "lm")
+        self._text((LEFT, 64), fitted(subtitle, 19, room), 19, "lm", 150)
         box = (LEFT - 1, TOP - 1, LEFT + PANEL_W, TOP + PANEL_H)
         self._draw.rectangle(box, outline=120)
 
     def _text(
         self, at: tuple[float, float], text: str, size: int, anchor: str, shade: int = 255
     ) -> None:
-        text, font = _legible(text, size)
-        self._draw.text(at, text, fill=shade, font=font, anchor=anchor)
+        text, chosen = _legible(text, size)
+        self._draw.text(at, text, fill=shade, font=chosen, anchor=anchor)
 
     def panel(self, shades: Array, *, smooth: bool = True) -> None:
         """Map shades [rows, columns] in 0..239 onto the panel; rows stay apart if not smooth."""
@@ -53,7 +53,7 @@ class Canvas:
     def time_axis(self, start: float, end: float) -> None:
         """Seconds, or minutes and hours where seconds would be many digits."""
         span = max(end - start, 1e-6)
-        step, show, unit = _time_ticks(start, end)
+        step, show, unit = time_ticks(start, end)
         for k in range(ceil(start / step - 1e-9), floor(end / step + 1e-9) + 1):
             x = LEFT + (k * step - start) / span * PANEL_W
             self._draw.line((x, TOP + PANEL_H, x, TOP + PANEL_H + 8), fill=120)
@@ -67,7 +67,7 @@ class Canvas:
             self._draw.line((LEFT - 9, y, LEFT - 1, y), fill=120)
             self._text((LEFT - 15, y), text, 20, "rm")
         # Written sideways: drawn on its own, turned, and laid down.
-        font = _font(20)
+        font = typeface(20)
         width = ceil(font.getlength(label))
         tag = Image.new("L", (width + 4, 30), 0)
         ImageDraw.Draw(tag).text((2, 15), label, fill=150, font=font, anchor="lm")
@@ -111,22 +111,23 @@ _OTHER_FONTS = ("NotoSansCJK-Regular.ttc", "DejaVuSans.ttf", "Arial Unicode.ttf"
 
 
 @cache
-def _font(size: int, file: str = "") -> Any:
+def typeface(size: int, file: str = "") -> Any:
+    """Pillow's own, or a font file's."""
     return ImageFont.truetype(file, size) if file else ImageFont.load_default(size)
 
 
 def _legible(text: str, size: int) -> tuple[str, Any]:
     """The text and the first font that has all its letters; else without what no font here has."""
-    if text.isascii() or _has_all(_font(size), text):
-        return text, _font(size)
+    if text.isascii() or _has_all(typeface(size), text):
+        return text, typeface(size)
     for file in _OTHER_FONTS:
         try:
-            font = _font(size, file)
+            font = typeface(size, file)
         except OSError:
             continue  # not on this system
         if _has_all(font, text):
             return text, font
-    font = _font(size)
+    font = typeface(size)
     # "naïve" becomes "naive"; a letter with no plain form becomes a question mark.
     plain = (unicodedata.normalize("NFKD", c)[0] if not _has_all(font, c) else c for c in text)
     return "".join(c if _has_all(font, c) else "?" for c in plain), font
@@ -137,7 +138,7 @@ def _has_all(font: Any, text: str) -> bool:
     return all(c.isascii() or bytes(font.getmask(c)) != missing for c in text)
 
 
-def _fitted(text: str, size: int, room: int) -> str:
+def fitted(text: str, size: int, room: int) -> str:
     """The text, its middle left out where it is too long for its place."""
     text, font = _legible(text, size)
     shown, keep = text, len(text)
@@ -157,7 +158,7 @@ def nice(step: float) -> float:
     return float(next(m * base for m in (1, 2, 5, 10) if m * base >= step * 0.999999))
 
 
-def _time_ticks(start: float, end: float) -> tuple[float, Any, str]:
+def time_ticks(start: float, end: float) -> tuple[float, Any, str]:
     """Step in seconds, how to write a time, what the digits are."""
     span = max(end - start, 1e-6)
     if end < 120:

@@ -88,8 +88,10 @@ class _Face:
         """Take this picture as the portrait if it is the best so far."""
         frontal = max(float(align(self.look.points)[1][2, 2]), 0.0)
         side = self.side
-        x, y = (self.look.box[:2] + self.look.box[2:]) / 2
-        picture = cut(image, Square(float(x), float(y) - 0.1 * side, 1.7 * side), PORTRAIT)
+        middle = (self.look.box[:2] + self.look.box[2:]) / 2 - np.array([0, 0.1 * side])
+        half = min(1.7 * side, *image.shape[:2]) / 2  # a whole picture has no smeared edge
+        x, y = np.clip(middle, half, np.array(image.shape[1::-1]) - half)
+        picture = cut(image, Square(float(x), float(y), 2 * half), PORTRAIT)
         grey = picture.mean(2)[PORTRAIT // 4 : -PORTRAIT // 4, PORTRAIT // 4 : -PORTRAIT // 4]
         sharp = float(np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean())
         quality = frontal**4 * min(1.0, side / PORTRAIT) * sharp

@@ -76,6 +76,7 @@ def replace_sound(source: Path, path: Path, audio: Audio, *, suffix: str = "") -
         arguments = [*ffmpeg.QUIET, "-i", ffmpeg.url(source), "-i", ffmpeg.url(sound or "")]
         arguments += ["-map", "0:V", "-map", "1:a", "-c:v", "copy"]
         arguments += ["-c:a", _SOUND_CODECS.get(suffix, "aac"), "-b:a", "192k"]
+        arguments += ["-metadata", f"comment={audio.note}"] if audio.note else []
         arguments += ["-movflags", "+faststart", "-f", _muxer(suffix), "-y", ffmpeg.url(path)]
         with ffmpeg.Run(arguments) as run:
             run.stdout.read()

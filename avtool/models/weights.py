@@ -1,0 +1,103 @@
+"""The weights that ship: what each file is, and the one way to load them.
+
+A file is checked against its sum before it is used; it is safetensors, so nothing in it runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from avtool.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from avtool.models.lipvoice import LipVoice
+    from avtool.models.separator import Separator
+
+Path_ = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A file of weights: what it was trained on, and what it reaches (see its model card)."""
+
+    file: str
+    sha256: str
+    licence: str
+    data: str
+    score: str
+
+
+TABLE = {
+    "separator": Weights(
+        file="separator.safetensors",
+        sha256="4f9d9cec844bfdb1343ee4f8c2376604dbb8dad69b2ebca67227dcd2067a7894",
+        licence="Apache-2.0",
+        data="LibriSpeech train-clean-100 (211 readers), GRID s1, ESC-10; all CC BY",
+        score="see weights/separator.md",
+    ),
+    "lipvoice": Weights(
+        file="lipvoice.safetensors",
+        sha256="9e1eb855b9f671a1dbaec881c7c902a99ffd0bffa0057ea6644b0abdb980a97f",
+        licence="Apache-2.0",
+        data="GRID s1 (900 clips), LibriSpeech train-clean-100, ESC-10; all CC BY",
+        score="see weights/lipvoice.md",
+    ),
+}
+
+
+def separator(path: Path_ | None = None) -> Separator:
+    """The separator with its weights, or with those of a user's own checkpoint.
+
+    Raises:
+        InputError: the file is no checkpoint of this network.
+    """
+    from avtool.models.separator import Config, Separator
+
+    return _filled(lambda config: Separator(Config(**config)), "separator", path)
+
+
+def lipvoice(path: Path_ | None = None) -> LipVoice:
+    """The lip-voice match, likewise."""
+    from avtool.models.lipvoice import Config, LipVoice
+
+    return _filled(lambda config: LipVoice(Config(**config)), "lipvoice", path)
+
+
+def _filled(make: Any, name: str, path: Path_ | None) -> Any:
+    """The network that the file's own sizes make, with the file's weights."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    data, where = _bytes(name, path)
+    try:
+        tensors = load(data)
+        length = int.from_bytes(data[:8], "little")
+        facts = json.loads(data[8 : 8 + length])["__metadata__"]
+        model: nn.Module = make(json.loads(facts["config"]))
+        model.load_state_dict(tensors)
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{where}: is no checkpoint of the {name}; python -m avtool.training.{name} makes one"
+        ) from error
+    return model.eval()
+
+
+def _bytes(name: str, path: Path_ | None) -> tuple[bytes, str]:
+    if path is not None:
+        try:
+            return Path(path).read_bytes(), os.fspath(path)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    entry = TABLE[name]
+    data = resources.files("avtool").joinpath("weights", entry.file).read_bytes()
+    if hashlib.sha256(data).hexdigest() != entry.sha256:
+        raise InputError(f"{entry.file}: is damaged; install avtool again")
+    return data, entry.file

@@ -1,0 +1,113 @@
+"""What the sound networks learn from: readers and noises, split once, packed into one file.
+
+The data folder holds LibriSpeech (``librispeech/speakers.csv`` and its files), GRID
+(``grid/s1``) and ESC-10 (``esc10/labels.csv``); see the model cards for their licences.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from avtool import media
+from avtool.media import Spec
+from avtool.values import Array
+
+RATE = 16_000
+TEST_READERS, VALID_READERS = 15, 5  # of each sex
+GRID_CLIPS = 200  # one man more; more of him would be too much of him
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recording: ``samples`` float32 [time] at 16 kHz."""
+
+    speaker: str  # or the kind of noise
+    sex: str  # F, M; "" for noise
+    split: str  # train, valid, test
+    samples: Array
+
+
+def splits(rows: list[dict[str, str]]) -> dict[str, str]:
+    """Which readers are kept out: the 15 smallest speaker numbers of each sex, then 5 to tune on.
+
+    >>> rows = [{"speaker": str(n), "sex": sex} for n in range(100) for sex in "FM"]
+    >>> found = splits(rows)
+    >>> found["14"], found["15"], found["19"], found["20"]
+    ('test', 'valid', 'valid', 'train')
+    """
+    found = {}
+    for sex in "FM":
+        numbers = sorted(int(row["speaker"]) for row in rows if row["sex"] == sex)
+        for place, number in enumerate(numbers):
+            kept = "valid" if place < TEST_READERS + VALID_READERS else "train"
+            found[str(number)] = "test" if place < TEST_READERS else kept
+    return found
+
+
+def recordings(data: Path, sounds: str = "") -> Iterator[Recording]:
+    """All recordings of the data folder, decoded, or only its "readers" or its "noises"."""
+    if sounds != "noises":
+        yield from _readers(data)
+    if not sounds:
+        for path in sorted((data / "grid" / "s1").glob("*.mp4"))[:: 1000 // GRID_CLIPS]:
+            yield Recording("grid-s1", "M", "train", _decoded(path))
+    if sounds != "readers":
+        yield from _noises(data)
+
+
+def _readers(data: Path) -> Iterator[Recording]:
+    with (data / "librispeech" / "speakers.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    kept = splits(rows)
+    for row in rows:
+        path = next((data / "librispeech").rglob(row["file"]))
+        yield Recording(row["speaker"], row["sex"], kept[row["speaker"]], _decoded(path))
+
+
+def _noises(data: Path) -> Iterator[Recording]:
+    with (data / "esc10" / "labels.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        path = next((data / "esc10").rglob(row["file"]))
+        yield Recording(row["label"], "", "test" if row["fold"] == "5" else "train", _decoded(path))
+
+
+def _decoded(path: Path) -> Array:
+    audio = media.open(path).clip(Spec(audio=True, rate=RATE)).audio
+    assert audio is not None
+    return audio.samples[0]
+
+
+def pack(data: Path, out: Path) -> None:
+    """Write what may be learned from and tuned on to one small file: Vorbis in npz, no pickle."""
+    facts, sounds = [], []
+    for item in recordings(data):
+        if item.split == "test":
+            continue
+        buffer = io.BytesIO()
+        with soundfile.SoundFile(buffer, "w", RATE, 1, "VORBIS", format="OGG") as file:
+            for first in range(0, len(item.samples), RATE):  # libsndfile fails on long writes
+                file.write(item.samples[first : first + RATE])
+        facts.append((item.speaker, item.sex, item.split))
+        sounds.append(np.frombuffer(buffer.getvalue(), np.uint8))
+    ends = np.cumsum([len(sound) for sound in sounds])
+    with out.open("wb") as packed:
+        np.savez(packed, facts=np.array(facts), ends=ends, sounds=np.concatenate(sounds))
+
+
+def load(path: Path) -> list[Recording]:
+    """The recordings of a packed file."""
+    with np.load(path) as file:
+        facts, ends, sounds = file["facts"], file["ends"], file["sounds"]
+    found = []
+    for (speaker, sex, split), part in zip(facts, np.split(sounds, ends[:-1]), strict=True):
+        samples, _ = soundfile.read(io.BytesIO(part.tobytes()), dtype="float32")
+        found.append(Recording(str(speaker), str(sex), str(split), samples))
+    return found

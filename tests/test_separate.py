@@ -1,0 +1,185 @@
+"""The voice of a face: nothing is lost, nothing is swapped, and the face decides."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from avtool.errors import InputError
+from avtool.faces import Track
+from avtool.media import Clip
+from avtool.models import weights
+from avtool.models.lipvoice import LipVoice
+from avtool.models.separator import Config, Separator
+from avtool.pipelines import separate
+from avtool.pipelines.assignment import Window, assign
+from avtool.pipelines.hearing import STEP, WINDOW, at_rate, windows
+from avtool.pipelines.separate import Options, share
+from avtool.values import Audio
+
+RNG = np.random.default_rng(3)
+NOBODY = np.zeros((3, 0), bool)
+
+
+def noise(channels: int, seconds: float, rate: int) -> np.ndarray:
+    return (RNG.standard_normal((channels, round(seconds * rate))) * 0.1).astype(np.float32)
+
+
+def face(number: int, frames: int) -> Track:
+    lips = RNG.standard_normal((frames, 40, 3)).astype(np.float32)
+    seen = np.arange(frames)
+    portrait = np.zeros((160, 160, 3), np.uint8)
+    return Track(
+        number, seen, np.zeros((frames, 4), np.float32), lips, np.ones(frames), portrait, 0
+    )
+
+
+@pytest.fixture
+def twins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks of the same shape, tiny and untrained."""
+    torch.manual_seed(0)
+    tiny = Separator(Config(width=8, hidden=8, blocks=1)).eval()
+    monkeypatch.setattr(weights, "separator", lambda path: tiny)
+    match = LipVoice().eval()
+    monkeypatch.setattr(weights, "lipvoice", lambda: match)
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 44_100, 48_000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_voices_and_rest_sum_to_the_source(twins: None, rate: int, channels: int) -> None:
+    sound = noise(channels, 15.3, rate)
+    audio = Audio(lambda: iter(np.array_split(sound, 7, 1)), rate, channels, sound.shape[1])
+    clip = Clip("talk", audio, None, 15.3)
+    result = separate.run(clip, Options(tracks=[face(1, 380), face(2, 380)]))
+    parts = [voice.samples for voice in result.voices.values()] + [result.rest.samples]
+    assert [part.shape for part in parts] == [sound.shape] * 3
+    np.testing.assert_allclose(sum(parts), sound, atol=1e-4)
+    assert np.abs(result.rest.samples).max() > 0.01  # the untrained network leaves much
+
+
+@pytest.mark.parametrize("samples", [1, 100, 700, 16_001])
+def test_however_short(twins: None, samples: int) -> None:
+    sound = noise(2, 2, 44_100)[:, :samples]
+    clip = Clip("talk", Audio.of(sound, 44_100), None, None)
+    result = separate.run(clip, Options(tracks=[face(1, 50)]))
+    whole = result.voices[1].samples + result.rest.samples
+    np.testing.assert_allclose(whole, sound, atol=1e-4)
+
+
+def test_one_face_is_the_same_as_in_all(twins: None) -> None:
+    sound = noise(1, 9, 16_000)
+    clip = Clip("talk", Audio.of(sound, 16_000), None, 9.0)
+    tracks = [face(1, 225), face(2, 225)]
+    every = separate.run(clip, Options(tracks=tracks))
+    one = separate.run(clip, Options(face=2, tracks=tracks))
+    np.testing.assert_array_equal(one.voices[2].samples, every.voices[2].samples)
+
+
+def test_an_unknown_face_tells_how_many_there_are(twins: None) -> None:
+    clip = Clip("talk.mp4", Audio.of(noise(1, 1, 16_000), 16_000), None, 1.0)
+    with pytest.raises(InputError, match=r"has no face 7; it has 2 faces, 1 to 2.*avtool faces"):
+        separate.run(clip, Options(face=7, tracks=[face(1, 25), face(2, 25)]))
+    with pytest.raises(InputError, match="shows no face"):
+        separate.run(clip, Options(face=1, tracks=[]))
+
+
+@pytest.mark.parametrize("seconds", [0.5, 8.0, 8.5, 14.0, 31.0])
+def test_windows_cover_everything_once_but_the_overlap(seconds: float) -> None:
+    sound = np.arange(round(seconds * 100), dtype=np.float32)[None]
+    audio = Audio(lambda: iter(np.array_split(sound, 5, 1)), 100, 1)
+    cuts = list(windows(audio))
+    assert [first for first, _ in cuts] == [n * STEP * 100 for n in range(len(cuts))]
+    for first, part in cuts:
+        np.testing.assert_array_equal(part[0], sound[0, first : first + WINDOW * 100])
+    assert cuts[-1][0] + cuts[-1][1].shape[1] == sound.shape[1]
+
+
+def window(evidence: list[list[float]], follows: list[list[float]]) -> Window:
+    voices = len(evidence[0])
+    return Window(0, np.array(evidence), np.full(voices, 0.5), np.array(follows), NOBODY)
+
+
+STAYS, SWAPS = [[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]
+
+
+def test_a_face_keeps_its_voice_when_the_outputs_swap() -> None:
+    sure, unsure = [[20.0, -20.0], [-20.0, 20.0]], [[0.5, 0.6], [0.6, 0.5]]
+    found = [window(sure, [[0.0] * 2] * 2), window(unsure, SWAPS), window(unsure, STAYS)]
+    assert assign(found) == [(0, 1), (1, 0), (1, 0)]
+    # The control: where nothing goes on, each window decides by itself.
+    alone = [window(sure, [[0.0] * 2] * 2), window([[2.0, -2.0], [-2.0, 2.0]], [[0.0] * 2] * 2)]
+    assert assign(alone) == [(0, 1), (0, 1)]
+
+
+def test_later_windows_correct_earlier_ones() -> None:
+    wrong, right = [[-1.0, 1.0], [1.0, -1.0]], [[20.0, -20.0], [-20.0, 20.0]]
+    assert assign([window(wrong, STAYS), window(right, STAYS)])[0] == (0, 1)
+
+
+def test_a_listener_and_an_unseen_speaker_get_no_voice() -> None:
+    listener = [[15.0, -15.0], [-9.0, -12.0]]
+    assert assign([window(listener, STAYS)]) == [(0, -1)]
+    one_face = [[-15.0, 15.0]]
+    assert assign([window(one_face, STAYS)]) == [(-1, 0)]
+
+
+def test_many_faces_are_few_voices() -> None:
+    evidence = np.full((20, 3), -5.0)
+    evidence[13, 2], evidence[4, 0] = 9.0, 8.0
+    found = Window(0, evidence, np.full(3, 0.3), np.zeros((3, 3)), NOBODY)
+    assert assign([found]) == [(4, -1, 13)]
+
+
+def test_a_quiet_part_is_no_voice() -> None:
+    found = Window(0, np.array([[9.0, 3.0]]), np.array([1.0, 1e-5]), np.zeros((2, 2)), NOBODY)
+    assert assign([found]) == [(0, -1)]
+
+
+def test_stereo_keeps_its_sides() -> None:
+    """Two tones that do not overlap in frequency, one on each side: each stays on its side."""
+    times = np.arange(32_000) / 16_000
+    left, right = np.sin(2 * np.pi * 400 * times), np.sin(2 * np.pi * 2500 * times)
+    sound = np.stack([left, right]).astype(np.float32) * 0.3
+    mono = np.stack([left, right, 0 * times]).astype(np.float32) * 0.15  # parts of the mean
+    given = share(sound, mono, [0], 16_000)
+    level = np.sqrt((given[:, 1000:-1000] ** 2).mean(1))
+    assert level[0] == pytest.approx(0.3 / np.sqrt(2), rel=0.02)
+    assert level[1] < 0.01 * level[0]
+
+
+def test_above_8_khz_goes_with_the_voice_below() -> None:
+    rate = 48_000
+    times = np.arange(2 * rate) / rate
+    speech = noise(1, 2, 16_000)[0]
+    hiss = 0.1 * np.sin(2 * np.pi * 12_000 * times).astype(np.float32)
+    sound = at_rate(speech[None], 16_000, rate)[:, : 2 * rate] + hiss
+    parts = np.stack([speech, 1e-4 * speech, 0 * speech])
+    with_voice, without = (share(sound, parts, [n], rate) for n in (0, 1))
+    at_12 = [
+        abs(np.vdot(each[0], np.exp(2j * np.pi * 12_000 * times))) for each in (with_voice, without)
+    ]
+    assert at_12[0] > 100 * at_12[1]
+
+
+def test_lips_decide(twins: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the faces' lips swapped, the voices swap."""
+    sound = noise(1, 8, 16_000)
+    clip = Clip("talk", Audio.of(sound, 16_000), None, 8.0)
+    one, two = face(1, 200), face(2, 200)
+    # A match that is sure: it believes the sum of the lips, by sign, for the first voice.
+    sure = SimpleNamespace(
+        bias=torch.tensor(0.0),
+        voice=lambda x: torch.stack([torch.ones(200, 1), -torch.ones(200, 1)]),
+        lips=lambda x: x.sum((2, 3)).mean().sign() * torch.ones(1, 200, 1),
+        evidence=lambda lips, voice: (lips * voice).sum(-1),
+        contrast=lambda lips, voice: (lips * voice).sum(-1),
+    )
+    monkeypatch.setattr(weights, "lipvoice", lambda: sure)
+    one.lips[:], two.lips[:] = 1, -1
+    first = separate.run(clip, Options(tracks=[one, two])).voices[1].samples
+    one.lips[:], two.lips[:] = -1, 1
+    second = separate.run(clip, Options(tracks=[one, two])).voices[2].samples
+    np.testing.assert_array_equal(first, second)
