@@ -149,7 +149,8 @@ def test_nobody_no_sound_no_pictures(avtool: Avtool, talk: Path) -> None:
 
 def test_a_listener_gets_silence_and_a_line(avtool: Avtool) -> None:
     """The same pictures with one voice: the other face only listens, or so it seems."""
-    still = "split[a][b];[b]crop=320:360:320:0,select='eq(n,0)',loop=-1:1[s];[a][s]overlay=320"
+    still = "split[a][b];[b]crop=320:360:320:0,select='eq(n,0)',loop=-1:1[s];"
+    still += "[a][s]overlay=320:shortest=1"
     both = ("-i", COCKTAIL, "-i", MEDIA / "cocktail.face1.wav", "-map", "0:v", "-map", "1:a")
     naive(*both, "-vf", still, *X264, "-c:a", "flac", "one.mkv")
     ran = avtool("separate", "one.mkv", "--all", "--duration", 6.9)

@@ -7,7 +7,6 @@ together again: one man's clips become high and low voices whose lips are still 
 from __future__ import annotations
 
 import numpy as np
-import pyworld
 
 from avtool.training.corpus import RATE
 from avtool.values import Array
@@ -19,6 +18,8 @@ NEAR = ((0.75, 1.8), (0.85, 1.2))
 
 def other_throats(rng: np.random.Generator, voice: Array) -> Array:
     """Two voices that say the same at the same time, float32 [2, time], of [time] at 16 kHz."""
+    import pyworld  # of the extra "train"; nothing else needs it
+
     sound = voice.astype(np.float64)
     pitch, times = pyworld.dio(sound, RATE, f0_floor=60, f0_ceil=300)
     pitch = pyworld.stonemask(sound, pitch, times, RATE)
