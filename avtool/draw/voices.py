@@ -49,7 +49,7 @@ def draw_voices(value: Voices, path: Path, title: str) -> None:
         draw.text((x, bottom + 14), show(k * step), INK_RGB, typeface(20), "ma")
     middle = (LEFT + WIDTH - MARGIN) / 2
     draw.text((middle, height - 22), f"time [{unit}]", GREY, typeface(20), "mm")
-    image.quantize(128, dither=Image.Dither.NONE).save(path, format="PNG", optimize=True)
+    image.save(path, format="PNG", optimize=True)
 
 
 def _lane(levels: Matrix, top: float | None) -> tuple[Image.Image, float, float]:
