@@ -133,6 +133,14 @@ def lips(people: People, data: Path, model: str | None) -> None:
     rows.append(("3 s", told(two(people.sounds, 0, 75))))
     rows.append(("3 s, lip opening with loudness (baseline)", told(opening(0, 75))))
     rows.append(("1 s", told([r for f in seconds for r in two(people.sounds, f, 25)])))
+    power = np.square(people.sounds.reshape(len(people.paths), 75, -1)).mean(2)
+    speaks = power > 0.01 * power.max(1, keepdims=True)
+    both = []
+    for first in seconds:
+        busy = speaks[:, first : first + 25].mean(1) >= 0.5
+        right = two(people.sounds, first, 25)
+        both += [r for r, (a, b) in zip(right, people.pairs(), strict=True) if busy[a] and busy[b]]
+    rows.append(("1 s in which both speak half the time", told(both)))
     rows.append(("1 s, baseline", told([r for f in seconds for r in opening(f, 25)])))
     rng = np.random.default_rng(2026)
     level = np.sqrt(np.square(people.sounds).mean(1, keepdims=True))
