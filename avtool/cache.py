@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 import numpy as np
 from platformdirs import user_cache_path
 
+from avtool.errors import OutputError
+from avtool.save import replacing
 from avtool.values import Array
 
 Arrays = Mapping[str, Array]
@@ -38,9 +39,8 @@ def cached(source: Path, what: str, make: Callable[[], Arrays]) -> Arrays:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         pass  # not there yet, or damaged: make it again
     arrays = make()
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, OutputError):
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as part:
-            np.savez_compressed(part, **dict[str, Any](arrays))
-        Path(part.name).replace(path)
+        with replacing(path) as part, part.open("wb") as out:
+            np.savez_compressed(out, **dict[str, Any](arrays))
     return arrays

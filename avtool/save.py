@@ -259,52 +259,47 @@ class _Sound:
         self._file.flush()
 
 
-class _FacesJson:
-    """.json: boxes in source pixels, times in seconds."""
+class _Whole:
+    """A value that is no stream: written in one go."""
 
-    def __init__(self, value: Faces, place: Place) -> None:
-        self._value, self._place = value, place
+    def __init__(self, value: Value, place: Place, *, writer: Callable[[Any, Place], None]) -> None:
+        self._value, self._place, self._writer = value, place, writer
 
-    def write(self, block: Array) -> None: ...
-
-    def finish(self) -> None:
-        faces = []
-        for face in self._value.faces:
-            boxes = face.boxes.astype(np.float64).round(1).tolist()
-            track = zip(face.times.round(3).tolist(), boxes, strict=True)
-            faces.append(
-                {
-                    "face": face.face,
-                    "track": [{"t": t, "box": box} for t, box in track],
-                    "speaking": [[round(a, 3), round(b, 3)] for a, b in face.speaking],
-                }
-            )
-        with self._place.path.open("w") as file:
-            json.dump({"faces": faces}, file)
-            file.write("\n")
-
-
-class _FacesPng(_FacesJson):
-    """.png: the contact sheet."""
+    def write(self, block: Array) -> None:
+        raise TypeError("a whole value has no blocks")
 
     def finish(self) -> None:
-        from avtool.draw.sheet import draw_sheet
-
-        draw_sheet(self._value, self._place.path, self._place.title)
+        self._writer(self._value, self._place)
 
 
-class _VoicesPng:
-    """.png: spectrograms under each other, with the faces they belong to."""
+def _faces_json(value: Faces, place: Place) -> None:
+    """Boxes in source pixels, times in seconds."""
+    faces = []
+    for face in value.faces:
+        boxes = face.boxes.astype(np.float64).round(1).tolist()
+        track = zip(face.times.round(3).tolist(), boxes, strict=True)
+        faces.append(
+            {
+                "face": face.face,
+                "track": [{"t": t, "box": box} for t, box in track],
+                "speaking": [[round(a, 3), round(b, 3)] for a, b in face.speaking],
+            }
+        )
+    with place.path.open("w") as file:
+        json.dump({"faces": faces}, file)
+        file.write("\n")
 
-    def __init__(self, value: Voices, place: Place) -> None:
-        self._value, self._place = value, place
 
-    def write(self, block: Array) -> None: ...
+def _faces_png(value: Faces, place: Place) -> None:
+    from avtool.draw.sheet import draw_sheet
 
-    def finish(self) -> None:
-        from avtool.draw.voices import draw_voices
+    draw_sheet(value, place.path, place.title)
 
-        draw_voices(self._value, self._place.path, self._place.title)
+
+def _voices_png(value: Voices, place: Place) -> None:
+    from avtool.draw.voices import draw_voices
+
+    draw_voices(value, place.path, place.title)
 
 
 def _png(value: Stream, place: Place) -> Sink:
@@ -332,6 +327,9 @@ SINKS: dict[type, dict[str, Callable[[Any, Place], Sink]]] = {
         ".wav": partial(_Sound, kind="WAV"),
         ".flac": partial(_Sound, kind="FLAC"),
     },
-    Faces: {".json": _FacesJson, ".png": _FacesPng},
-    Voices: {".png": _VoicesPng},
+    Faces: {
+        ".json": partial(_Whole, writer=_faces_json),
+        ".png": partial(_Whole, writer=_faces_png),
+    },
+    Voices: {".png": partial(_Whole, writer=_voices_png)},
 }

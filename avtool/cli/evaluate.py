@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,26 +12,24 @@ from avtool import media
 from avtool.cli.jobs import MEDIA_SUFFIXES
 from avtool.errors import InputError
 from avtool.faces import Track
-from avtool.media import Spec
 from avtool.metrics import separation as metric
 from avtool.pipelines import faces as looking
 from avtool.pipelines import hearing
 from avtool.pipelines import separate as separating
+from avtool.pipelines.hearing import FRAME_SAMPLES, RATE
+from avtool.training import corpus
 from avtool.values import Array
 
-RATE = 16_000
 COLUMNS = ("SI-SDR", "SI-SDRi", "SDR", "STOI", "right voice")
 
 
-@dataclass(frozen=True)
-class Scores:
-    """Of one way to choose or make the voices: one row a face, one column a measure."""
+Row = tuple[float, ...]  # of one face, by COLUMNS
 
-    rows: list[tuple[float, ...]]
 
-    def mean(self) -> dict[str, float]:
-        means = np.mean(self.rows, 0)
-        return dict(zip(COLUMNS, (round(float(x), 3) for x in means), strict=True))
+def means(rows: Sequence[Row]) -> dict[str, float]:
+    """The mean of each column."""
+    found = np.mean(rows, 0)
+    return {name: round(float(x), 3) for name, x in zip(COLUMNS, found, strict=True)}
 
 
 def separation(inputs: Sequence[str], *, weights: str | None, as_json: bool) -> int:
@@ -41,7 +38,7 @@ def separation(inputs: Sequence[str], *, weights: str | None, as_json: bool) -> 
     Raises:
         InputError: no video has true voices beside it.
     """
-    found: dict[str, list[tuple[float, ...]]] = {}
+    found: dict[str, list[Row]] = {}
     count = 0
     for video, truths in _pairs(inputs):
         count += 1
@@ -52,14 +49,14 @@ def separation(inputs: Sequence[str], *, weights: str | None, as_json: bool) -> 
             f"{', '.join(inputs)}: no video has its true voices beside it, "
             "as talk.face1.wav and talk.face2.wav beside talk.mp4"
         )
-    table = {way: Scores(rows).mean() for way, rows in found.items()}
+    table = {way: means(rows) for way, rows in found.items()}
     if as_json:
         print(json.dumps({"videos": count, **table}))
         return 0
     print(f"{count} videos, {len(found['mixture'])} faces; dB, mean over faces")
     print(f"{'':24}" + "".join(f"{name:>13}" for name in COLUMNS))
-    for way, means in table.items():
-        print(f"{way:24}" + "".join(f"{means[name]:13.2f}" for name in COLUMNS))
+    for way, score in table.items():
+        print(f"{way:24}" + "".join(f"{score[name]:13.2f}" for name in COLUMNS))
     return 0
 
 
@@ -76,16 +73,16 @@ def _pairs(inputs: Sequence[str]) -> Iterator[tuple[Path, list[Path]]]:
 
 def measure(
     video: Path, truths: Sequence[Path], weights: str | None = None
-) -> dict[str, list[tuple[float, ...]]]:
+) -> dict[str, list[Row]]:
     """Scores of each face, by the way its voice was found: ours, and what it must beat."""
     source = media.open(video)
     clip = source.clip(separating.SPEC)
     audio = clip.audio
     assert audio is not None
-    true = np.stack([_mono(path) for path in truths])
+    true = np.stack([corpus.decoded(path) for path in truths])
     tracks = looking.find(clip)
     length = true.shape[1]
-    mixture = _fit(hearing.at_rate(audio.samples, audio.rate, RATE).mean(0), length)
+    mixture = hearing.at_rate(audio.samples, audio.rate, RATE, length).mean(0)
 
     def voices(seen: Sequence[Track]) -> Array:
         result = separating.run(clip, separating.Options(weights=weights, tracks=seen))
@@ -93,7 +90,7 @@ def measure(
         for number in range(1, len(true) + 1):
             voice = result.voices.get(number)
             sound = np.zeros((1, length), np.float32) if voice is None else voice.samples
-            given.append(_fit(hearing.at_rate(sound, audio.rate, RATE).mean(0), length))
+            given.append(hearing.at_rate(sound, audio.rate, RATE, length).mean(0))
         return np.stack(given)
 
     ours = voices(tracks)
@@ -110,9 +107,9 @@ def measure(
     return found
 
 
-def _rows(given: Array, true: Array, mixture: Array) -> list[tuple[float, ...]]:
+def _rows(given: Array, true: Array, mixture: Array) -> list[Row]:
     right = metric.right_voice(given, true)
-    rows: list[tuple[float, ...]] = []
+    rows: list[Row] = []
     for estimate, reference, is_right in zip(given, true, right, strict=True):
         silent = not np.any(estimate)
         score = -30.0 if silent else float(metric.si_sdr(estimate, reference))
@@ -126,14 +123,13 @@ def _rows(given: Array, true: Array, mixture: Array) -> list[tuple[float, ...]]:
 
 def _by_opening(tracks: Sequence[Track], voices: Array) -> list[int]:
     """Which voice each face gets where the correlation of opening and loudness chooses."""
-    frames = voices.shape[1] // 640
-    loud = np.log(
-        np.square(voices[:, : frames * 640].reshape(len(voices), frames, 640)).mean(2) + 1e-8
-    )
+    frames = voices.shape[1] // FRAME_SAMPLES
+    blocks = voices[:, : frames * FRAME_SAMPLES].reshape(len(voices), frames, -1)
+    loud = np.log(np.square(blocks).mean(2) + 1e-8)
     scores = np.zeros((len(voices), len(voices)))
     for row, track in enumerate(tracks[: len(voices)]):
         lips, _ = hearing.lip_window(track, 0, frames)
-        opening = np.linalg.norm(lips[:, hearing.UPPER, :2] - lips[:, hearing.LOWER, :2], axis=1)
+        opening = hearing.opening(lips)
         scores[row] = [_correlation(opening, each) for each in loud]
     return [int(n) for n in metric.permutation(scores.T)]
 
@@ -141,15 +137,3 @@ def _by_opening(tracks: Sequence[Track], voices: Array) -> list[int]:
 def _correlation(a: Array, b: Array) -> float:
     spread = float(a.std() * b.std())
     return float(np.mean((a - a.mean()) * (b - b.mean()))) / spread if spread else 0.0
-
-
-def _mono(path: Path) -> Array:
-    audio = media.open(path).clip(Spec(audio=True, rate=RATE)).audio
-    assert audio is not None
-    samples: Array = audio.samples[0]
-    return samples
-
-
-def _fit(sound: Array, length: int) -> Array:
-    padded: Array = np.pad(sound, (0, max(0, length - len(sound))))[:length]
-    return padded

@@ -70,7 +70,7 @@ class Plan:
         return suffixes
 
     def _is_file(self) -> bool:
-        return bool(self.out) and self.out != "-" and not _is_folder(str(self.out))
+        return bool(self.out) and self.out != "-" and not is_folder(str(self.out))
 
     def jobs(self, inputs: Sequence[tuple[Path, str, Path]]) -> list[Job]:
         """Jobs of inputs (path, name, folder under the output's folder)."""
@@ -81,7 +81,7 @@ class Plan:
             raise InputError(f"-o {self.out} is one file for {len(inputs)} inputs; name a folder/")
         if self._is_file() and len(self.fields) > 1:
             raise InputError(f"-o {self.out} is one file for {len(self.fields)} results")
-        root = Path(self.out) if self.out and _is_folder(self.out) else Path()
+        root = Path(self.out) if self.out and is_folder(self.out) else Path()
         # talk.mp4 and talk.wav side by side: both keep their suffix.
         stems = Counter(folder / Path(name).stem for _, name, folder in inputs)
         jobs, taken = [], {}  # type: list[Job], dict[Path, str]
@@ -101,7 +101,8 @@ class Plan:
         return [job for job in jobs if job.source not in taken]
 
 
-def _is_folder(out: str) -> bool:
+def is_folder(out: str) -> bool:
+    """Whether -o names a folder: by its end, its being one, or its want of a suffix."""
     return (
         out.endswith(("/", os.sep)) or Path(out).is_dir() or (out != "-" and not Path(out).suffix)
     )

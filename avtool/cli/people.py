@@ -11,7 +11,7 @@ from typing import Any
 from avtool import __version__, media
 from avtool.cache import cached
 from avtool.cli.batch import Report, Tick, drive
-from avtool.cli.jobs import Job, Plan, expanded
+from avtool.cli.jobs import Job, Plan, expanded, is_folder
 from avtool.errors import InputError, MediaError
 from avtool.faces import Track, from_arrays, to_arrays
 from avtool.media import Clip, Media, Spec
@@ -94,10 +94,16 @@ def separate(
         raise InputError("--video keeps the whole picture; leave out --start and --duration")
     if out == "-" and (face is None or sys.stdout.isatty()):
         raise InputError("-o - takes one --face, and a pipe to write to")
+    is_file = out not in (None, "-") and not is_folder(str(out))
+    if face is None and is_file:
+        raise InputError(f"-o {out} is one file for several voices; name a folder/, or one --face")
+    if video and is_file:
+        raise InputError(f"--video is a second file beside -o {out}; name a folder/")
+    field = f"face{face}" if face else "rest"  # of several voices, the one that is written last
     plan = Plan(
-        fields=[f"face{face}" if face else "rest"],
-        formats=format or [],
-        defaults=["wav", "mp4"] if video else ["wav"],
+        fields=[field],
+        formats=[*(format or ["wav"]), "mp4"] if video else format or [],
+        defaults=["wav"],
         out=out,
         check=lambda field, suffix: suffix == ".mp4" or sink_of(Audio, suffix),
     )
@@ -112,31 +118,30 @@ def separate(
         tracks = _tracks(source, wanted, stage(0), strict)
         clip = source.clip(wanted, tick=stage(1), strict=strict)
         result = separating.run(clip, replace(options, tracks=tracks))
-        written, warnings = [], list(clip.warnings)
-        named = {f"face{n}": voice for n, voice in result.voices.items()}
-        named |= {} if face else {"rest": result.rest}
-        for name, voice in named.items():
-            for known, paths in job.outputs.items():
-                for path in paths:
-                    place = path.with_name(path.name.replace(f".{known}.", f".{name}."))
-                    _write(voice, place, source, name)
-                    written.append(str(place))
-        if face is None:
-            drawn = Path(written[0]).with_name(f"{_stem(job)}.voices.png")
-            save(_picture(clip, tracks, result), [drawn], name="voices", title=job.title)
-            written.append(str(drawn))
+        warnings = list(clip.warnings)
+        paths = job.outputs[field]
+        written = paths
+        if face is not None:
+            _write(result.voices[face], paths, source, field)
+        else:
+            written, stem = [], paths[0].name.removesuffix(f".{field}{paths[0].suffix}")
+            voices = {f"face{n}": voice for n, voice in result.voices.items()}
+            for name, voice in (voices | {field: result.rest}).items():
+                places = [path.with_name(f"{stem}.{name}{path.suffix}") for path in paths]
+                _write(voice, places, source, name)
+                written += places
+            written.append(paths[0].with_name(f"{stem}.voices.png"))
+            drawn = _picture(clip, tracks, result)
+            save(drawn, written[-1:], name="voices", title=job.title)
         for number, spans in result.speaking.items():
             if not spans:
                 warnings.append(f"face {number} never speaks; its voice is silence")
         facts: dict[str, Any] = {"faces": len(tracks), "speaking": result.speaking}
-        return Report(job.name, "done", written, warnings=warnings, facts=facts)
+        made = [str(path) for path in written]
+        return Report(job.name, "done", made, warnings=warnings, facts=facts)
 
     with expanded(inputs) as found:
         return drive(plan.jobs(found), work, overwrite=overwrite, as_json=json, out=out)
-
-
-def _stem(job: Job) -> str:
-    return job.outputs["rest"][0].name.split(".rest.")[0]
 
 
 def _picture(clip: Clip, tracks: Sequence[Track], result: separating.Result) -> Voices:
@@ -156,12 +161,15 @@ def _picture(clip: Clip, tracks: Sequence[Track], result: separating.Result) -> 
     return Voices([*rows, ("rest", None, levels(result.rest))])
 
 
-def _write(voice: Audio, path: Path, source: Media, name: str) -> None:
-    if path.suffix == ".mp4":
-        with replacing(path) as part:
-            replace_sound(Path(source.info.path), part, voice, suffix=".mp4")
-    else:
-        save(voice, [path], name=name, title=path.stem)
+def _write(voice: Audio, paths: Sequence[Path], source: Media, name: str) -> None:
+    """Sound in all its formats at once, and under the pictures where an mp4 is asked for."""
+    sounds = [path for path in paths if path.suffix != ".mp4"]
+    if sounds:
+        save(voice, sounds, name=name, title=sounds[0].stem)
+    for path in paths:
+        if path not in sounds:
+            with replacing(path) as part:
+                replace_sound(Path(source.info.path), part, voice, suffix=".mp4")
 
 
 def _tracks(

@@ -105,7 +105,7 @@ def doctor(*, as_json: bool) -> int:
         checks.append(check)
         if not as_json:
             mark = {True: "ok  ", False: "BAD ", None: "    "}[check.good]
-            print(f"{mark}{check.name:<14}{check.found}", flush=True)
+            print(f"{mark}{check.name:<16}{check.found}", flush=True)
     if as_json:
         print(json.dumps([asdict(check) for check in checks]))
     return 1 if any(check.good is False for check in checks) else 0

@@ -53,11 +53,11 @@ class Canvas:
     def time_axis(self, start: float, end: float) -> None:
         """Seconds, or minutes and hours where seconds would be many digits."""
         span = max(end - start, 1e-6)
-        step, show, unit = time_ticks(start, end)
-        for k in range(ceil(start / step - 1e-9), floor(end / step + 1e-9) + 1):
-            x = LEFT + (k * step - start) / span * PANEL_W
+        ticks, unit = time_ticks(start, end)
+        for time, text in ticks:
+            x = LEFT + (time - start) / span * PANEL_W
             self._draw.line((x, TOP + PANEL_H, x, TOP + PANEL_H + 8), fill=120)
-            self._text((x, TOP + PANEL_H + 14), show(k * step), 20, "ma")
+            self._text((x, TOP + PANEL_H + 14), text, 20, "ma")
         self._text((LEFT + PANEL_W / 2, HEIGHT - 20), f"time [{unit}]", 20, "mm", 150)
 
     def value_axis(self, marks: list[tuple[float, str]], label: str) -> None:
@@ -158,8 +158,14 @@ def nice(step: float) -> float:
     return float(next(m * base for m in (1, 2, 5, 10) if m * base >= step * 0.999999))
 
 
-def time_ticks(start: float, end: float) -> tuple[float, Any, str]:
-    """Step in seconds, how to write a time, what the digits are."""
+def time_ticks(start: float, end: float) -> tuple[list[tuple[float, str]], str]:
+    """Round times in seconds with how they are written, and what the digits are."""
+    step, show, unit = _time_step(start, end)
+    count = range(ceil(start / step - 1e-9), floor(end / step + 1e-9) + 1)
+    return [(k * step, show(k * step)) for k in count], unit
+
+
+def _time_step(start: float, end: float) -> tuple[float, Any, str]:
     span = max(end - start, 1e-6)
     if end < 120:
         fine = nice(span / 10)

@@ -36,14 +36,13 @@ def draw_sheet(value: Faces, path: Path, title: str) -> None:
         portrait = Image.fromarray(face.portrait).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
         image.paste(portrait, (MARGIN, top), rounded())
         draw.text((MARGIN + SIDE + 42, top + SIDE / 2), str(face.face), INK_RGB, typeface(44), "mm")
-        _row(draw, line, face, value.step, top)
     bottom = HEAD + rows * (SIDE + GAP) - GAP // 2
-    step, show, unit = time_ticks(value.start, value.end)
-    for k in range(int(np.ceil(value.start / step - 1e-9)), int(value.end / step + 1e-9) + 1):
-        x = line.x(k * step)
+    ticks, unit = time_ticks(value.start, value.end)
+    for time, text in ticks:
+        x = line.x(time)
         draw.line((x, HEAD - 8, x, bottom), RULE)
-        draw.text((x, bottom + 10), show(k * step), INK_RGB, typeface(20), anchor="ma")
-    for row, face in enumerate(value.faces):  # again, over the lines
+        draw.text((x, bottom + 10), text, INK_RGB, typeface(20), anchor="ma")
+    for row, face in enumerate(value.faces):  # over the lines
         _row(draw, line, face, value.step, HEAD + row * (SIDE + GAP))
     middle = (left + WIDTH - MARGIN) / 2
     draw.text((middle, height - 22), f"time [{unit}]", GREY, typeface(20), anchor="mm")

@@ -41,12 +41,12 @@ def draw_voices(value: Voices, path: Path, title: str) -> None:
         draw.ellipse((MARGIN + 8, y + 8, MARGIN + 44, y + 44), PAPER_RGB)
         draw.text((MARGIN + 26, y + 26), name, INK_RGB, typeface(24), "mm")
     bottom = HEAD + len(value.rows) * (SIDE + GAP) - GAP
-    step, show, unit = time_ticks(start, end)
+    ticks, unit = time_ticks(start, end)
     scale = (WIDTH - MARGIN - LEFT) / max(end - start, 1e-6)
-    for k in range(int(np.ceil(start / step - 1e-9)), int(end / step + 1e-9) + 1):
-        x = LEFT + (k * step - start) * scale
+    for time, text in ticks:
+        x = LEFT + (time - start) * scale
         draw.line((x, bottom, x, bottom + 8), GREY)
-        draw.text((x, bottom + 14), show(k * step), INK_RGB, typeface(20), "ma")
+        draw.text((x, bottom + 14), text, INK_RGB, typeface(20), "ma")
     middle = (LEFT + WIDTH - MARGIN) / 2
     draw.text((middle, height - 22), f"time [{unit}]", GREY, typeface(20), "mm")
     image.save(path, format="PNG", optimize=True)

@@ -167,9 +167,15 @@ def move(lips: Array) -> bool:
     """Whether lips [frames, 40, 3] open and close; a detector's jitter is no motion."""
     if len(lips) < 5:
         return False
-    opening = np.linalg.norm(lips[:, UPPER, :2] - lips[:, LOWER, :2], axis=1)
-    smooth = np.convolve(opening, np.full(5, 0.2), "valid")
+    smooth = np.convolve(opening(lips), np.full(5, 0.2), "valid")
     return bool(smooth.std() > STILL)
+
+
+def opening(lips: Array) -> Array:
+    """How far lips [..., 40, 3] are open, over the eyes' distance: [...]."""
+    apart = lips[..., UPPER, :2] - lips[..., LOWER, :2]
+    distance: Array = np.linalg.norm(apart, axis=-1)
+    return distance
 
 
 def at_rate(sound: Array, rate: int, wanted: int, length_samples: int | None = None) -> Array:

@@ -57,7 +57,7 @@ def recordings(data: Path, sounds: str = "") -> Iterator[Recording]:
         yield from _readers(data)
     if not sounds:
         for path in sorted((data / "grid" / "s1").glob("*.mp4"))[:: 1000 // GRID_CLIPS]:
-            yield Recording("grid-s1", "M", "train", _decoded(path))
+            yield Recording("grid-s1", "M", "train", decoded(path))
     if sounds != "readers":
         yield from _noises(data)
 
@@ -68,7 +68,7 @@ def _readers(data: Path) -> Iterator[Recording]:
     kept = splits(rows)
     for row in rows:
         path = next((data / "librispeech").rglob(row["file"]))
-        yield Recording(row["speaker"], row["sex"], kept[row["speaker"]], _decoded(path))
+        yield Recording(row["speaker"], row["sex"], kept[row["speaker"]], decoded(path))
 
 
 def _noises(data: Path) -> Iterator[Recording]:
@@ -76,13 +76,19 @@ def _noises(data: Path) -> Iterator[Recording]:
         rows = list(csv.DictReader(file))
     for row in rows:
         path = next((data / "esc10").rglob(row["file"]))
-        yield Recording(row["label"], "", "test" if row["fold"] == "5" else "train", _decoded(path))
+        yield Recording(row["label"], "", "test" if row["fold"] == "5" else "train", decoded(path))
 
 
-def _decoded(path: Path) -> Array:
+def decoded(path: Path) -> Array:
+    """A file's sound as one channel at 16 kHz, float32 [time]."""
     audio = media.open(path).clip(Spec(audio=True, rate=RATE)).audio
     assert audio is not None
     return audio.samples[0]
+
+
+def sized(sound: Array, length: int) -> Array:
+    """[time], cut or filled with silence to a length."""
+    return np.pad(sound, (0, max(0, length - len(sound))))[:length]
 
 
 def pack(data: Path, out: Path) -> None:

@@ -144,9 +144,9 @@ def _turn(pitch: float, yaw: float, roll: float) -> Array:
 def warp(log_mel: Tensor, generator: torch.Generator) -> Tensor:
     """Formants up or down by up to 15 %, each row by its own. [batch, mels, frames]."""
     batch, mels, frames = log_mel.shape
-    factor = torch.exp((torch.rand(batch, generator=generator) - 0.5) * 0.3)
+    factor = torch.exp((torch.rand(batch, generator=generator) - 0.5) * 0.3).to(log_mel.device)
     # On the mel scale a factor in Hz is nearly a shift at the top and a stretch at the bottom.
-    place = (torch.arange(mels) * factor[:, None]).clamp(0, mels - 1.001)
+    place = (torch.arange(mels, device=log_mel.device) * factor[:, None]).clamp(0, mels - 1.001)
     low = place.long()
     part = (place - low)[..., None]
     index = low[..., None].expand(-1, -1, frames)
@@ -162,7 +162,7 @@ def losses(model: LipVoice, lips: Tensor, mel: Tensor, recipe: Recipe) -> Tensor
     seen, idle = seen[:batch], seen[batch:]
     # All lips with all voices: [batch, batch]
     table = torch.einsum("itd,jtd->ij", seen, heard) * model.scale / model.config.size**0.5
-    same = torch.arange(batch)
+    same = torch.arange(batch, device=lips.device)
     loss = (cross_entropy(table, same) + cross_entropy(table.T, same)) / 2
     # The same clip at other moments: [batch, lags]
     lags = [n for n in range(-recipe.lags, recipe.lags + 1)]
@@ -172,12 +172,12 @@ def losses(model: LipVoice, lips: Tensor, mel: Tensor, recipe: Recipe) -> Tensor
         b = heard[:, max(0, -lag) : frames - max(0, lag)]
         shifted.append(model.evidence(a, b).mean(-1) * frames)
     moments = torch.stack(shifted, -1)
-    right = torch.full((batch,), recipe.lags)
+    right = torch.full((batch,), recipe.lags, device=lips.device)
     loss = loss + 0.5 * cross_entropy(moments, right)
     # Is it this voice at all? Yes for its own, no for others and for a still mouth.
     listening = model.evidence(idle, heard).sum(-1)
     yes = table.diagonal()
-    no = torch.cat([table[~torch.eye(batch, dtype=torch.bool)], listening])
+    no = torch.cat([table[~torch.eye(batch, dtype=torch.bool, device=lips.device)], listening])
     loss = loss + 0.5 * binary_cross_entropy_with_logits(yes + model.bias, torch.ones_like(yes))
     return loss + 0.5 * binary_cross_entropy_with_logits(no + model.bias, torch.zeros_like(no))
 
@@ -185,12 +185,16 @@ def losses(model: LipVoice, lips: Tensor, mel: Tensor, recipe: Recipe) -> Tensor
 @torch.inference_mode()
 def score(model: LipVoice, clips: Clips, frames: int) -> dict[str, float]:
     """On windows of clips: right voice of two, right one of 25, right lag to a frame."""
-    count = len(clips.lips)
+    count, device = len(clips.lips), model.scale.device
+
+    def seen_and_heard(first: int, last: int) -> tuple[Tensor, Tensor]:
+        sound = clips.sound[:, 0, first * FRAME_SAMPLES : last * FRAME_SAMPLES]
+        seen = model.lips(torch.from_numpy(clips.lips[:, first:last]).to(device))
+        return seen.cpu(), model.voice(torch.from_numpy(sound).to(device)).cpu()
+
     two, many = [], []
     for first in range(5, clips.lips.shape[1] - frames + 1, frames):
-        seen = model.lips(torch.from_numpy(clips.lips[:, first : first + frames]))
-        sound = clips.sound[:, 0, first * FRAME_SAMPLES : (first + frames) * FRAME_SAMPLES]
-        heard = model.voice(torch.from_numpy(sound))
+        seen, heard = seen_and_heard(first, first + frames)
         table = torch.einsum("itd,jtd->ij", seen, heard)
         own = table.diagonal()
         # Two lips, two voices: the sum of the right pairs beats the sum of the crossed ones.
@@ -203,8 +207,7 @@ def score(model: LipVoice, clips: Clips, frames: int) -> dict[str, float]:
             block = table[at : at + group, at : at + group]
             many.append((block.argmax(1) == torch.arange(group)).float().mean())
     total = clips.lips.shape[1]
-    seen = model.lips(torch.from_numpy(clips.lips))
-    heard = model.voice(torch.from_numpy(clips.sound[:, 0, : total * FRAME_SAMPLES]))
+    seen, heard = seen_and_heard(0, total)
     scores = torch.stack(
         [
             (seen[:, 12 : total - 12] * heard[:, 12 + n : total - 12 + n]).sum((-1, -2))
@@ -230,11 +233,11 @@ def pack(data: Path, out: Path) -> None:
         if len(tracks) != 1 or clip.audio is None:
             continue
         lips.append(hearing.lip_window(tracks[0], 0, FRAMES)[0])
-        own = _sized(clip.audio.samples[0], FRAMES * FRAME_SAMPLES)
+        own = corpus.sized(clip.audio.samples[0], FRAMES * FRAME_SAMPLES)
         sounds.append(np.concatenate([own[None], other_throats(rng, own)]))
         names.append(f"s1/{path.stem}")
     items = [item for item in corpus.recordings(data) if item.split == "train"]
-    noises = [_sized(item.samples, 80_000) for item in items if not item.sex]
+    noises = [corpus.sized(item.samples, 80_000) for item in items if not item.sex]
     others = [np.resize(item.samples, 128_000) for item in items if item.sex]
     arrays = {"sound": sounds, "noises": noises, "others": others}
     whole: dict[str, Any] = {
@@ -243,10 +246,6 @@ def pack(data: Path, out: Path) -> None:
     }
     with out.open("wb") as file:
         np.savez(file, lips=np.stack(lips), names=np.array(names), **whole)
-
-
-def _sized(sound: Array, length: int) -> Array:
-    return np.pad(sound, (0, max(0, length - len(sound))))[:length]
 
 
 def load(path: Path) -> tuple[dict[str, Clips], list[Array], list[Array]]:

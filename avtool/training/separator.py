@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 from torch.utils.data import DataLoader, Dataset
 
+from avtool.metrics.separation import si_sdr_improvement
 from avtool.models.separator import Config, Separator, clustering_loss, permutation_loss
 from avtool.training import corpus
 from avtool.training.mixing import Mixer, Party
@@ -91,19 +92,10 @@ def score(model: Separator, mixer: Mixer, count: int, device: str) -> dict[str, 
                 given = model(targets.sum(1), voices)
                 _, order = permutation_loss(given, targets)
             given = given.gather(1, order[:, :, None].expand(-1, -1, given.shape[-1]))
-            gain = _si_sdr(given, targets[:, :-1])
-            gains.append(gain - _si_sdr(targets.sum(1)[:, None], targets[:, :-1]))
-        found[f"si_sdri_{voices}"] = float(torch.cat(gains).mean())
+            mixture = parts.sum(1, keepdims=True)
+            gains.append(si_sdr_improvement(given.cpu().numpy(), parts[:, :-1], mixture))
+        found[f"si_sdri_{voices}"] = float(np.mean(gains))
     return found
-
-
-def _si_sdr(estimate: Tensor, target: Tensor) -> Tensor:
-    estimate = estimate - estimate.mean(-1, keepdim=True)
-    target = target - target.mean(-1, keepdim=True)
-    along = (estimate * target).sum(-1, keepdim=True) / target.square().sum(-1, keepdim=True)
-    wanted = along * target
-    error = (estimate - wanted).square().sum(-1)
-    return 10 * torch.log10(wanted.square().sum(-1) / (error + 1e-12))
 
 
 def loss_of(

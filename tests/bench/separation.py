@@ -23,19 +23,17 @@ import soundfile
 import torch
 
 from avtool import media
-from avtool.cli.evaluate import COLUMNS, Scores, measure
+from avtool.cli.evaluate import COLUMNS, means, measure
 from avtool.media import Spec, ffmpeg
 from avtool.media.write import write_video
 from avtool.metrics import separation as metric
 from avtool.models import weights
-from avtool.models.lipvoice import FRAME_SAMPLES
 from avtool.pipelines import faces as looking
 from avtool.pipelines import hearing
+from avtool.pipelines.hearing import FRAME_SAMPLES, RATE
 from avtool.training import corpus
 from avtool.training.mixing import Mixer, Party
 from avtool.values import Array, Audio, Frames
-
-RATE = 16_000
 
 
 def table(title: str, rows: list[tuple[str, str]]) -> None:
@@ -84,7 +82,7 @@ class People:
             (track,) = looking.find(clip)
             lips.append(hearing.lip_window(track, 0, 75)[0])
             assert clip.audio is not None
-            sounds.append(fitted(clip.audio.samples[0], 75 * FRAME_SAMPLES))
+            sounds.append(corpus.sized(clip.audio.samples[0], 75 * FRAME_SAMPLES))
         self.lips, self.sounds = np.stack(lips), np.stack(sounds)
 
     def pairs(self) -> list[tuple[int, int]]:
@@ -94,10 +92,6 @@ class People:
     def couples(self) -> list[tuple[int, int]]:
         """All pairs of clips of two different people."""
         return [(a, b) for a, b in self.pairs() if self.person[a] != self.person[b]]
-
-
-def fitted(sound: Array, length: int) -> Array:
-    return np.pad(sound, (0, max(0, length - len(sound))))[:length]
 
 
 def lips(people: People, data: Path, model: str | None) -> None:
@@ -148,7 +142,9 @@ def lips(people: People, data: Path, model: str | None) -> None:
     noisy = (people.sounds + white).astype(np.float32)
     rows.append(("3 s, white noise at 0 dB", told(two(noisy, 0, 75))))
     items = [i for i in corpus.recordings(data, sounds="noises") if i.split == "test"]
-    kinds = np.stack([fitted(items[n % len(items)].samples, 48_000) for n in range(len(level))])
+    kinds = np.stack(
+        [corpus.sized(items[n % len(items)].samples, 48_000) for n in range(len(level))]
+    )
     kinds *= level / (np.sqrt(np.square(kinds).mean(1, keepdims=True)) + 1e-6)
     rows.append(("3 s, ESC-10 (fold 5) at 0 dB", told(two(people.sounds + kinds, 0, 75))))
     separator, right = weights.separator(model), []
@@ -190,8 +186,8 @@ def files(people: People, count: int, model: str | None) -> None:
                 print(f"\r{n + 1}/{len(couples)}", end="", file=sys.stderr)
     rows = []
     for way, each in found.items():
-        means = Scores(each).mean()
-        rows.append((way, "  ".join(f"{name} {means[name]:.2f}" for name in COLUMNS)))
+        score = means(each)
+        rows.append((way, "  ".join(f"{name} {score[name]:.2f}" for name in COLUMNS)))
     title = f"Two people side by side, 0 dB, {len(couples)} videos, every face asked for"
     table(title, rows)
 
