@@ -21,6 +21,7 @@ class Party:
     Args:
         seconds: how long it is.
         voices: how many people, drawn from these.
+        alike: how often they are all women or all men: the hard case.
         level: a voice's level in dB lies within this of 0.
         changed: how often a voice is another's by speed, pitch and timbre.
         room, noise, pauses: how often there is one.
@@ -29,6 +30,7 @@ class Party:
 
     seconds: float = 3.0
     voices: Sequence[int] = (2,)
+    alike: float = 0.0
     level: float = 2.5
     changed: float = 0.7
     room: float = 0.25
@@ -50,7 +52,9 @@ class Mixer:
         self._readers: dict[str, list[Array]] = {}
         for item in voices:
             self._readers.setdefault(item.speaker, []).append(item.samples)
+        sexes = {item.speaker: item.sex for item in voices}
         self._names = sorted(self._readers)
+        self._alike = [[n for n in self._names if sexes[n] == sex] for sex in "FM"]
 
     def draw(self, seed: Sequence[int], party: Party, slots: int) -> Array:
         """One mixture's parts, float32 [slots + 1, time]: voices, silence, and the rest last.
@@ -62,7 +66,9 @@ class Mixer:
         parts = np.zeros((slots + 1, length), np.float32)
         count = min(slots, int(rng.choice(party.voices)))
         room = Room(rng) if rng.random() < party.room else None
-        for slot, name in enumerate(rng.choice(self._names, count, replace=False)):
+        alike = rng.random() < party.alike
+        names = self._alike[rng.integers(2)] if alike else self._names
+        for slot, name in enumerate(rng.choice(names, count, replace=False)):
             voice = self._voice(rng, name, length, party)
             if room is not None:
                 voice = room.heard(rng, voice)

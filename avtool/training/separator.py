@@ -32,7 +32,9 @@ class Recipe:
     Args:
         batch: mixtures a step; peak: the highest learning rate; warm: steps up to it.
         triples: how often a step is one of three voices.
-        easy: steps over which three voices, rooms, noise and pauses come in.
+        alike: how often all voices are of one sex.
+        easy: steps over which three voices, rooms, noise and pauses come in; 0, where it begins
+            with weights.
         clustering: weight of the clustering loss against one dB.
         average: how slowly the averaged weights follow (Polyak), a step.
     """
@@ -42,6 +44,7 @@ class Recipe:
     peak: float = 1.5e-3
     warm: int = 300
     triples: float = 0.25
+    alike: float = 0.4
     easy: int = 5000
     clustering: float = 3.0
     average: float = 0.998
@@ -60,7 +63,7 @@ class Steps(Dataset[tuple[int, Tensor]]):
     def __getitem__(self, index: int) -> tuple[int, Tensor]:
         step, recipe = self.first + index, self.recipe
         draw = np.random.default_rng((recipe.seed, step))
-        hard = min(1.0, step / recipe.easy)
+        hard = min(1.0, step / recipe.easy) if recipe.easy else 1.0
         slots = 3 if draw.random() < recipe.triples * hard else 2
         # Sometimes fewer speak than the head has voices: it must leave them silent.
         voices = (3, 3, 3, 2, 1) if slots == 3 else (2, 2, 2, 2, 2, 2, 2, 1)
@@ -68,6 +71,7 @@ class Steps(Dataset[tuple[int, Tensor]]):
         party = Party(
             recipe.seconds,
             voices if fewer else (slots,),
+            alike=recipe.alike * hard,
             room=0.25 * hard,
             noise=0.3 * hard,
             pauses=0.25 * hard,
@@ -150,7 +154,8 @@ def _process(rank: int, given: argparse.Namespace) -> None:
     speech = [item for item in items if item.sex]
     learned = [item for item in speech if item.split == "train"]
     noises = [item for item in items if not item.sex and item.split == "train"]
-    recipe = Recipe(batch=given.batch, seconds=given.seconds)
+    easy = 0 if given.begin else Recipe.easy
+    recipe = Recipe(batch=given.batch, seconds=given.seconds, easy=easy)
     config = Config(width=given.width, hidden=given.hidden, blocks=given.blocks)
     run = start(config, recipe, given.out, given.device)
     run.load(given.begin)
