@@ -16,9 +16,9 @@ from collections.abc import Callable
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["mel", "mfcc", "open", "separate", "spectrogram", "waveform"]
+__all__ = ["localize", "mel", "mfcc", "open", "separate", "spectrogram", "waveform"]
 
-_PIPELINES = ("waveform", "spectrogram", "mel", "mfcc", "separate")
+_PIPELINES = ("waveform", "spectrogram", "mel", "mfcc", "separate", "localize")
 
 
 def __getattr__(name: str) -> Any:

@@ -15,10 +15,10 @@ import numpy as np
 
 from avtool.errors import InputError, OutputError
 from avtool.spool import Spool
-from avtool.values import Array, Audio, Faces, Matrix, Voices
+from avtool.values import Array, Audio, Faces, Matrix, Source, Sources, Voices
 
 Stream = Audio | Matrix
-Value = Stream | Faces | Voices
+Value = Stream | Faces | Voices | Sources
 
 
 @dataclass(frozen=True)
@@ -302,6 +302,40 @@ def _voices_png(value: Voices, place: Place) -> None:
     draw_voices(value, place.path, place.title)
 
 
+def _sources_json(value: Sources, place: Place) -> None:
+    """Source pixels, seconds, and how likely the source is visible."""
+
+    def facts(source: Source) -> dict[str, Any]:
+        found = {
+            "t": round(source.time, 3),
+            "visible": round(source.visible, 3),
+            "peak": [round(x, 1) for x in source.peak],
+            "box": [round(x, 1) for x in source.box],
+            "cue": source.cue,
+        }
+        return found if source.face is None else found | {"face": source.face}
+
+    whole = facts(value.clip)
+    del whole["t"]
+    with place.path.open("w") as file:
+        json.dump({"steps": [facts(step) for step in value.steps], "clip": whole}, file)
+        file.write("\n")
+
+
+def _sources_npz(value: Sources, place: Place) -> None:
+    """The maps [steps, rows, columns], float16, and their times."""
+    rows = (step.time for step in value.steps)
+    maps = np.stack([each.astype(np.float16) for each in value.maps()])
+    with place.path.open("wb") as file:
+        np.savez_compressed(file, maps=maps, time=np.fromiter(rows, float))
+
+
+def _sources_png(value: Sources, place: Place) -> None:
+    from avtool.draw.heat import draw_sources
+
+    draw_sources(value, place.path, place.title)
+
+
 def _png(value: Stream, place: Place) -> Sink:
     # Pillow is for those who ask for a picture.
     if isinstance(value, Audio):
@@ -332,4 +366,9 @@ SINKS: dict[type, dict[str, Callable[[Any, Place], Sink]]] = {
         ".png": partial(_Whole, writer=_faces_png),
     },
     Voices: {".png": partial(_Whole, writer=_voices_png)},
+    Sources: {
+        ".json": partial(_Whole, writer=_sources_json),
+        ".npz": partial(_Whole, writer=_sources_npz),
+        ".png": partial(_Whole, writer=_sources_png),
+    },
 }

@@ -139,3 +139,43 @@ class Voices:
     """
 
     rows: list[tuple[str, Array | None, Matrix]]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Where a sound comes from, at one moment or over all of a clip.
+
+    Args:
+        visible: how likely the source is in the picture at all, 0 to 1.
+        peak: x, y; box: x0, y0, x1, y1, both in source pixels.
+        cue: what told most: "face", "motion" or "stereo"; face: its number, where it is one.
+    """
+
+    time: float
+    visible: float
+    peak: tuple[float, float]
+    box: tuple[float, float, float, float]
+    cue: str
+    face: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """Where the sound of a clip comes from, moment by moment.
+
+    Shape:
+        maps: one a step, float32 [rows, columns], the probability of each cell; what they lack to
+        1 is nowhere. heats: the same for the eye, the peak as hot as it is likely. shown: (time,
+        uint8 RGB [height, width, 3]) of a few moments; cues: for each of them, what each cue alone
+        says, by name, 0 to 1 [rows, columns]; level: float [frames] in dB, 25 a second.
+    """
+
+    steps: list[Source]
+    clip: Source
+    maps: Callable[[], Iterator[Array]]
+    heats: Callable[[], Iterator[Array]]
+    every: float  # seconds from one step to the next
+    size: tuple[int, int]  # of the source, width and height
+    shown: list[tuple[float, Array]]
+    cues: list[dict[str, Array]]
+    level: Array

@@ -239,6 +239,39 @@ def separate(
 
 
 @app.command()
+def localize(
+    inputs: opt.Inputs,
+    boxes: Annotated[bool, typer.Option("--boxes", help="Draw the source's box.")] = False,
+    threshold: Annotated[
+        float, typer.Option(metavar="PART", help="How much of the peak is still the source.")
+    ] = 0.5,
+    every: Annotated[
+        float, typer.Option(parser=opt.seconds, metavar="TIME", help="From one look to the next.")
+    ] = 0.2,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show in the picture what each cue says alone.")
+    ] = False,
+    audit: Annotated[
+        bool,
+        typer.Option("--audit", help="Print how far the map moves with other sounds, or none."),
+    ] = False,
+    out: opt.Out = None,
+    format: opt.Formats = None,
+    start: opt.Start = 0.0,
+    duration: opt.Duration = None,
+    overwrite: opt.Overwrite = False,
+    strict: opt.Strict = False,
+    json: opt.Json = False,
+) -> None:
+    """Where in the picture the sound comes from: a video, a picture, json; npz with -f."""
+    flags = locals()
+    flags["controls"] = flags.pop("audit")
+    from avtool.cli import sources
+
+    raise typer.Exit(sources.localize(**flags))
+
+
+@app.command()
 def info(
     inputs: opt.Inputs,
     scan: Annotated[
@@ -276,3 +309,22 @@ def eval_separation(
     from avtool.cli.evaluate import separation
 
     raise typer.Exit(separation(inputs, weights=weights, as_json=json))
+
+
+@measure.command("localize")
+def eval_localize(
+    inputs: opt.Inputs,
+    boxes: Annotated[
+        str,
+        typer.Option(
+            "--boxes",
+            metavar="PATH",
+            help="CSV, VGG-SS's json, or Flickr-SoundNet's folder of xml.",
+        ),
+    ],
+    json: opt.Json = False,
+) -> None:
+    """Places of sounds against boxes: cIoU, AUC, pointing, beside maps that need no sound."""
+    from avtool.cli.evaluate import localize as measured
+
+    raise typer.Exit(measured(inputs, boxes=boxes, as_json=json))

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +49,7 @@ class Plan:
         fields: the result's field names.
         formats: asked for with -f; defaults: written where nothing is asked for.
         check: raises an AvtoolError where a field cannot be written with a suffix.
+        names: by suffix, what a file is called where it is not the field.
     """
 
     fields: Sequence[str]
@@ -56,6 +57,7 @@ class Plan:
     defaults: Sequence[str]
     out: str | None
     check: Callable[[str, str], object]
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def suffixes(self) -> list[str]:
         named = [part for text in self.formats for part in text.split(",") if part]
@@ -89,7 +91,10 @@ class Plan:
             stem = Path(name).stem if stems[folder / Path(name).stem] == 1 else Path(name).name
             outputs = {}
             for each in self.fields:
-                paths = [root / folder / f"{stem}.{each}{suffix}" for suffix in suffixes]
+                paths = [
+                    root / folder / f"{stem}.{self.names.get(suffix, each)}{suffix}"
+                    for suffix in suffixes
+                ]
                 outputs[each] = [Path(str(self.out))] if self._is_file() else paths
             job = Job(source, name, outputs)
             for path in job.paths:

@@ -46,9 +46,9 @@ def faces(
 
     def work(job: Job, tick: Tick) -> Report:
         source = media.open(job.source, name=job.name)
-        stage = _stages(tick, source, 2)
+        stage = stages(tick, source, 2)
         spec = replace(wanted, audio=bool(source.info.audio))
-        tracks = _tracks(source, spec, stage(0), strict)
+        tracks = tracks_of(source, spec, stage(0), strict)
         clip = source.clip(spec, tick=stage(1), strict=strict)
         found = looking.run(clip, looking.Options(tracks)).faces
         for paths in job.outputs.values():
@@ -114,8 +114,8 @@ def separate(
         source = media.open(job.source, name=job.name)
         if not source.info.audio:
             raise MediaError(f"{job.name}: has no sound; 'avtool info' shows what it holds")
-        stage = _stages(tick, source, 3)
-        tracks = _tracks(source, wanted, stage(0), strict)
+        stage = stages(tick, source, 3)
+        tracks = tracks_of(source, wanted, stage(0), strict)
         clip = source.clip(wanted, tick=stage(1), strict=strict)
         result = separating.run(clip, replace(options, tracks=tracks))
         warnings = list(clip.warnings)
@@ -172,7 +172,7 @@ def _write(voice: Audio, paths: Sequence[Path], source: Media, name: str) -> Non
                 replace_sound(Path(source.info.path), part, voice, suffix=".mp4")
 
 
-def _tracks(
+def tracks_of(
     source: Media, wanted: Spec, tick: Callable[[float], None], strict: bool
 ) -> list[Track]:
     """The file's faces, from the cache where they were found before."""
@@ -187,7 +187,7 @@ def _tracks(
     return from_arrays(cached(Path(source.info.path), what, look))
 
 
-def _stages(tick: Tick, source: Media, count: int) -> Callable[[int], Callable[[float], None]]:
+def stages(tick: Tick, source: Media, count: int) -> Callable[[int], Callable[[float], None]]:
     """One bar over several readings of a file."""
     total = source.info.duration
 

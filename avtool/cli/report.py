@@ -105,7 +105,7 @@ def doctor(*, as_json: bool) -> int:
         checks.append(check)
         if not as_json:
             mark = {True: "ok  ", False: "BAD ", None: "    "}[check.good]
-            print(f"{mark}{check.name:<16}{check.found}", flush=True)
+            print(f"{mark}{check.name:<24}{check.found}", flush=True)
     if as_json:
         print(json.dumps([asdict(check) for check in checks]))
     return 1 if any(check.good is False for check in checks) else 0
@@ -118,7 +118,7 @@ def _checks() -> Iterator[Check]:
     yield from _ffmpeg_checks()
     for name in ("numpy", "ducc0", "soundfile", "soxr", "pillow", "ffmpeg-python", "librosa"):
         yield _version(name)
-    for name in ("ai-edge-litert", "safetensors", "torch"):
+    for name in ("ai-edge-litert", "opencv-python-headless", "safetensors", "torch"):
         yield _version(name)
     yield Check("device", _device())
     yield from _networks()

@@ -1,0 +1,237 @@
+"""What tells where a sound comes from, moment by moment: motion, faces, and two channels.
+
+A ``Sound`` is listened to and a ``Sight`` looked at by itself; ``weigh`` holds one against the
+other, also a sound against pictures that it does not belong to.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from avtool.errors import InputError
+from avtool.faces import Track
+from avtool.media import Clip
+from avtool.pipelines import mel
+from avtool.pipelines.hearing import FPS, RATE, STEP, WINDOW, at_rate, lip_window, move, windows
+from avtool.signal import direction
+from avtool.signal.motion import fields, grid_of, histories
+from avtool.signal.synchrony import FAR, LAG, sounding, synchrony
+from avtool.values import Array, Audio
+
+SPAN = 101  # frames that are held against the sound at a time
+SPOKEN = 19.0  # frames: spread of the window in which a face's evidence adds up
+STILL_ODDS = -0.3  # a frame, of a mouth that does not move while something is heard
+HEARD = 10  # frames of sound whose side is told at a time
+SILENT_DB = -65.0  # of full scale, below which nothing is heard
+PICTURES = 6  # that a summary shows
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """Pictures to look at; what moves in them is found anew each time, and kept nowhere.
+
+    Args:
+        clip: whose pictures, at 25 a second.
+        size: width, height of the source; the clip's pictures may be smaller.
+        shown: (time, picture) of moments spread over the clip; filled at the first look.
+    """
+
+    clip: Clip
+    tracks: Sequence[Track]
+    size: tuple[int, int]
+    shown: list[tuple[float, Array]] = field(default_factory=list)
+
+    @property
+    def start(self) -> float:
+        return self.clip.audio.start if self.clip.audio else 0.0
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of maps."""
+        return grid_of(*self.size)
+
+    def fields(self) -> Iterator[Array]:
+        """The motion at each picture (see ``signal.motion``).
+
+        Raises:
+            InputError: the clip's pictures were not asked for, or there are none.
+        """
+        if self.clip.frames is None:
+            raise InputError(f"{self.clip.name}: its pictures were not asked for")
+        count = 0
+        for each in fields(self._kept(self.clip.frames.images(), not self.shown)):
+            count += 1
+            yield each
+        if not count:
+            raise InputError(f"{self.clip.name}: no picture lies in this part of it")
+
+    def _kept(self, images: Iterator[Array], first: bool) -> Iterator[Array]:
+        gap = max(1, round((self.clip.duration or 10.0) * FPS / PICTURES))
+        for number, image in enumerate(images):
+            if first and number % gap == gap // 2 and len(self.shown) < PICTURES:
+                self.shown.append((self.start + number / FPS, image))
+            yield image
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """A sound that has been listened to.
+
+    Shape:
+        mono: a stream of one channel at 16 kHz; moves: float32 [2, frames] of
+        ``signal.synchrony``; level: float32 [frames] in dB of full scale; sides: float32
+        [frames, 2], place and confidence of ``signal.direction``.
+    """
+
+    mono: Audio
+    moves: Array
+    level: Array
+    sides: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Cues:
+    """What each cue says of one moment.
+
+    Shape:
+        motion: float32 [rows, columns], agreement of motion with sound, 0 and up; faces:
+        float [faces], log-odds that lips and sound belong together, None where a face is not
+        seen; boxes: of faces, float [4] in parts of the picture; side: place -1 to 1, confidence.
+    """
+
+    frame: int
+    motion: Array
+    faces: list[float | None]
+    boxes: list[Array | None]
+    side: tuple[float, float]
+    heard: bool
+
+
+def listen(audio: Audio) -> Sound:
+    """Listen to a sound; its channels are taken apart where it has two."""
+    if audio.rate != RATE:
+        audio = Audio.of(at_rate(audio.samples, audio.rate, RATE), RATE)
+
+    def one() -> Iterator[Array]:
+        return (block.mean(0, keepdims=True) for block in audio.blocks())
+
+    mono = replace(audio, blocks=one, channels=1)
+    power, sides = [], []  # type: list[float], list[tuple[float, float]]
+    held = np.zeros((audio.channels, 0), np.float32)
+    step = RATE // FPS
+    for block in audio.blocks():
+        held = np.concatenate([held, block], 1)
+        while held.shape[1] >= HEARD * step:  # every fifth of a second
+            near = held[:, : HEARD * step]
+            place = direction.side(near, RATE) if audio.channels == 2 else (0.0, 0.0)
+            sides += [place] * 5
+            power += _power(near[:, : 5 * step])
+            held = held[:, 5 * step :]
+    power += _power(held) or [0.0]
+    frames = len(power)
+    sides = sides or [(0.0, 0.0)]
+    ahead = (HEARD - 5) // 2  # a stretch tells of its middle
+    sides = ([sides[0]] * ahead + sides + [sides[-1]] * frames)[:frames]
+    options = mel.Options(n_fft=512, win=400, hop=160, n_mels=24, fmin=60, top=None)
+    levels = mel.run(Clip("sound", mono, None, None), options).mel.values.T
+    missing = max(0, 4 * frames - len(levels))
+    moves = sounding(np.pad(levels, ((0, missing), (0, 0)), "edge"))[:, :frames]
+    level = 10 * np.log10(np.array(power, np.float32) + 1e-12)
+    return Sound(mono, moves, level, np.array(sides, np.float32))
+
+
+def _power(block: Array) -> list[float]:
+    """Mean square of the channels' mean, a frame each; the last one may be shorter."""
+    step = RATE // FPS
+    mean = block.mean(0)
+    return [float(np.square(mean[k : k + step]).mean()) for k in range(0, len(mean), step)]
+
+
+def weigh(sight: Sight, sound: Sound, every: int) -> Iterator[Cues]:
+    """What each cue says at every so many frames, from the first.
+
+    Raises:
+        InputError: there are no pictures.
+    """
+    spoken = spoken_by(sight.tracks, sound)
+    places = [{int(frame): n for n, frame in enumerate(track.frames)} for track in sight.tracks]
+    scale = np.tile(np.array(sight.size, np.float64), 2)
+    frames = len(sound.level)
+    for middle, window, place in _windows(sight.fields(), every):
+        faces, boxes = [], []  # type: list[float | None], list[Array | None]
+        for track, at, odds in zip(sight.tracks, places, spoken, strict=True):
+            here = at.get(middle)
+            boxes.append(None if here is None else track.boxes[here] / scale)
+            faces.append(None if here is None else float(odds[min(middle, len(odds) - 1)]))
+        first = middle - place - LAG - FAR
+        times = np.arange(first, first + len(window) + 2 * (LAG + FAR))
+        heard = sound.moves[:, np.clip(times, 0, frames - 1)]
+        agree = synchrony(histories(window, place), place, heard, sight.grid)
+        near = slice(max(0, middle - 12), middle + 13)
+        side = sound.sides[near]
+        sure = float(side[:, 1].mean()) if len(side) else 0.0
+        where = float((side[:, 0] * side[:, 1]).sum() / max(side[:, 1].sum(), 1e-6))
+        is_heard = bool(sound.level[near].max(initial=-120) > SILENT_DB)
+        yield Cues(middle, agree, faces, boxes, (where, sure), is_heard)
+
+
+def _windows(found: Iterator[Array], every: int) -> Iterator[tuple[int, Array, int]]:
+    """(frame, fields around it, its place among them)."""
+    held: deque[Array] = deque()
+    first, middle, half, more = 0, 0, SPAN // 2, True
+    while True:
+        while more and first + len(held) <= middle + half:
+            following = next(found, None)
+            more = following is not None
+            if following is not None:
+                held.append(following)
+        if middle >= first + len(held):
+            return
+        while first < middle - half:
+            held.popleft()
+            first += 1
+        yield middle, np.stack(held), middle - first
+        middle += every
+
+
+def spoken_by(tracks: Sequence[Track], sound: Sound) -> list[Array]:
+    """For each face, how much its lips and the sound belong together around each frame [frames].
+
+    Evidence adds up over a second and a half; a mouth that is still is evidence against it.
+    """
+    length = len(sound.level)
+    found = [np.zeros(length, np.float32) for _ in tracks]
+    if not found:
+        return found
+    import torch
+
+    from avtool.models import weights
+
+    lipvoice = weights.lipvoice()
+    margin = (WINDOW - STEP) * FPS // 2
+    for start, part in windows(sound.mono):
+        first = round(start * FPS / RATE)
+        frames = max(1, -(-part.shape[1] // (RATE // FPS)))
+        with torch.inference_mode():
+            whole = np.pad(part, ((0, 0), (0, frames * (RATE // FPS) - part.shape[1])))
+            heard = lipvoice.voice(torch.from_numpy(whole))
+            for row, track in zip(found, tracks, strict=True):
+                lips, seen = lip_window(track, first, frames)
+                odds = np.full(frames, STILL_ODDS, np.float32)
+                if move(lips[seen]):
+                    embedded = lipvoice.lips(torch.from_numpy(lips)[None])
+                    said = lipvoice.evidence(embedded, heard)
+                    odds = (said + lipvoice.contrast(embedded[0], heard))[0].numpy()
+                odds = odds * seen
+                begin = margin if first else 0
+                into = row[first + begin : first + frames]
+                into[:] = odds[begin : begin + len(into)]
+    reach = np.arange(-3 * int(SPOKEN), 3 * int(SPOKEN) + 1)
+    kernel = np.exp(-0.5 * (reach / SPOKEN) ** 2)
+    loud = sound.level > max(float(sound.level.max(initial=-120)) - 40, SILENT_DB)
+    middle = slice(len(reach) // 2, len(reach) // 2 + length)
+    return [np.convolve(row * loud, kernel)[middle] for row in found]

@@ -1,0 +1,154 @@
+"""`avtool localize`: where in the picture a sound comes from, and whether it is there at all.
+
+Three cues are held against each other (see ``pipelines.cues``). A place is either a cell of the
+picture, whose motion agrees with the sound, or a face, whose lips do; beside them stands "nowhere".
+One softmax over all of them (``pipelines.fusion``) gives the map and how likely the source is
+visible at all. The question is that of Senocak et al., "Learning to localize sound source in visual
+scenes" (2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import cv2
+import numpy as np
+
+from avtool.errors import InputError
+from avtool.faces import Track
+from avtool.media import Clip, Spec
+from avtool.pipelines.cues import Cues, Sight, Sound, listen, weigh
+from avtool.pipelines.faces import find
+from avtool.pipelines.fusion import Fused, Weights, explained, fuse, softened
+from avtool.pipelines.hearing import FPS, RATE
+from avtool.spool import Spool
+from avtool.values import Array, Source, Sources
+
+SPEC = Spec(audio=True, frames=True, rate=RATE, channel=0, fps=Fraction(FPS))
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked for.
+
+    Args:
+        every: seconds from one look to the next.
+        threshold: what part of the peak's heat still belongs to the source.
+        explain: keep what each cue says alone.
+        tracks: what an earlier look at the faces found; None looks now.
+    """
+
+    every: float = 0.2
+    threshold: float = 0.5
+    explain: bool = False
+    tracks: Sequence[Track] | None = None
+    weights: Weights = field(default_factory=Weights)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Where the sound comes from."""
+
+    sources: Sources
+
+
+def run(clip: Clip, options: Options = Options()) -> Result:
+    """Find the source of a clip's sound in its pictures.
+
+    Raises:
+        InputError: its sound or its pictures were not asked for.
+    """
+    if clip.audio is None or clip.frames is None:
+        raise InputError(f"{clip.name}: needs both sound and pictures")
+    tracks = find(clip) if options.tracks is None else options.tracks
+    size = (clip.frames.width, clip.frames.height)
+    return Result(locate(Sight(clip, tracks, size), listen(clip.audio), options))
+
+
+def locate(sight: Sight, sound: Sound, options: Options = Options()) -> Sources:
+    """Hold a sound against pictures.
+
+    Raises:
+        InputError: there are no pictures.
+    """
+    every = max(1, round(options.every * FPS))
+    maps, steps = Spool(), []
+    rows, cols = sight.grid
+    heard, shown, things = 0, np.zeros((rows, cols)), np.zeros((rows, cols))
+    faces = np.zeros(len(sight.tracks))
+    alone: list[dict[str, Array]] = []
+    for cues in weigh(sight, sound, every):
+        fused = fuse(cues, options.weights)
+        maps.append(fused.map.reshape(1, -1))
+        steps.append(_source(fused, cues, sight, options.threshold))
+        heard, faces = heard + cues.heard, faces + fused.faces
+        shown, things = shown + fused.map, things + fused.things
+        due = [round((time - sight.start) * FPS) for time, _ in sight.shown[len(alone) :]]
+        if options.explain and due and cues.frame + every / 2 >= due[0]:
+            alone.append(explained(cues, options.weights))
+    mean = Fused(*(each / max(heard, 1) for each in (shown, things, faces)))
+
+    def each_map() -> Iterator[Array]:
+        return (row.reshape(rows, cols) for block in maps.blocks() for row in block)
+
+    def each_heat() -> Iterator[Array]:
+        pairs = zip(each_map(), steps, strict=True)
+        return (softened(each) * step.visible for each, step in pairs)
+
+    whole = _source(mean, None, sight, options.threshold)
+    if whole.cue != "face" and sum(step.cue == "stereo" for step in steps) > len(steps) / 2:
+        whole = replace(whole, cue="stereo")
+    return Sources(
+        steps,
+        whole,
+        each_map,
+        each_heat,
+        every / FPS,
+        sight.size,
+        sight.shown[: len(alone)] if options.explain else sight.shown,
+        alone,
+        sound.level,
+    )
+
+
+def _source(fused: Fused, cues: Cues | None, sight: Sight, threshold: float) -> Source:
+    """The likeliest source: a face, or a region of the map."""
+    rows, cols = sight.grid
+    scale = np.array([sight.size[0] / cols, sight.size[1] / rows])
+    time = sight.start + (cues.frame / FPS if cues else 0.0)
+    things = fused.things
+    top = np.unravel_index(int(things.argmax()), things.shape)
+    parts = cv2.connectedComponents((softened(things) >= threshold).astype(np.uint8))[1]
+    region = parts == parts[top]
+    best = int(fused.faces.argmax()) if len(fused.faces) else -1
+    if best >= 0 and fused.faces[best] >= things[region].sum() and fused.faces[best] > 0:
+        box = _face_box(cues.boxes[best], sight) if cues else _mean_box(sight, best)
+        peak = (float((box[0] + box[2]) / 2), float(box[1] + 0.75 * (box[3] - box[1])))
+        return Source(time, fused.visible, peak, box, "face", sight.tracks[best].face)
+    y, x = np.nonzero(region)
+    part = softened(things)[region] + 1e-9  # where nothing is heard all are alike
+    middle = np.array([(x * part).sum(), (y * part).sum()]) / part.sum()
+    if not region[round(middle[1]), round(middle[0])]:
+        middle = np.array(top[::-1], float)  # a ring, say: its middle is not of it
+    peak = (middle + 0.5) * scale
+    edges = np.array([x.min(), y.min(), x.max() + 1, y.max() + 1]) * np.tile(scale, 2)
+    cue = "motion"
+    if cues and cues.side[1] * 0.5 > cues.motion[top]:
+        cue = "stereo"
+    return Source(time, fused.visible, (float(peak[0]), float(peak[1])), _four(edges), cue, None)
+
+
+def _face_box(box: Array | None, sight: Sight) -> tuple[float, float, float, float]:
+    assert box is not None  # a face that is not seen has no part of the map
+    return _four(box * np.tile(np.array(sight.size), 2))
+
+
+def _mean_box(sight: Sight, place: int) -> tuple[float, float, float, float]:
+    return _four(sight.tracks[place].boxes.mean(0))
+
+
+def _four(box: Array) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = (float(edge) for edge in box)
+    return x0, y0, x1, y1

@@ -1,0 +1,86 @@
+"""Which points of a picture move with the sound.
+
+Each point's history is held against what is heard, at every lag. For jointly normal signals the
+mutual information is -log(1 - r^2) / 2 (Hershey & Movellan, "Audio vision: using audio-visual
+synchrony to locate sounds", 1999); jolts against onsets is the coincidence of events (Barzelay &
+Schechner, "Harmony in motion", 2007). The best lag within 5 frames counts, less what the same
+point reaches at lags where nothing can agree: what moves all the time agrees with everything a
+little.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from avtool.values import Array
+
+LAG, FAR = 5, 25  # frames: lags that count, and how many beyond them are the control on each side
+SPREAD = 25.0  # frames: of the moments around the middle that count
+LIKELY = 3.0  # frames: how far sound and picture are apart, about
+STILL = np.array([[0.1], [1.0]])  # spread of a jolt's and a brightness's root that is hardly any
+NEAR = 11  # cells around a point in which the liveliest one sets the scale
+
+
+def sounding(levels: Array) -> Array:
+    """What of a sound can go with motion: its loudness, and its onsets.
+
+    Shape:
+        levels: float [4 * frames, bands], dB, four rows a picture
+        output: float32 [2, frames]
+    """
+    levels = levels[: len(levels) // 4 * 4]
+    if not len(levels):
+        return np.zeros((2, 0), np.float32)
+    levels = np.maximum(levels, max(float(levels.max()) - 40, -90))
+    rise = np.maximum(0, np.diff(levels, axis=0, prepend=levels[:1])).mean(1)
+    loud = (10 ** (levels / 10)).sum(1) ** 0.25
+    found = [loud.reshape(-1, 4).mean(1), rise.reshape(-1, 4).max(1)]
+    return np.stack(found).astype(np.float32)
+
+
+def synchrony(histories: Array, middle: int, sound: Array, shape: tuple[int, int]) -> Array:
+    """How much more each point agrees with the sound than by chance, 0 and up.
+
+    Shape:
+        histories: float [2, rows * columns, frames] of ``motion.histories``
+        sound: float [2, frames + 2 * (LAG + FAR)] of ``sounding``; it begins LAG + FAR frames
+        before the histories do, whose cells are those of frame ``middle``
+        shape: (rows, columns); output: float32 [rows, columns]
+    """
+    frames = histories.shape[2]
+    lags = np.arange(-LAG - FAR, LAG + FAR + 1)
+    weight = np.exp(-0.5 * ((np.arange(frames) - middle) / SPREAD) ** 2)
+    weight /= weight.sum()
+    moves, spread = _standard(np.sqrt(histories), weight)
+    views = np.lib.stride_tricks.sliding_window_view(sound, frames, axis=1)  # [2, lags, frames]
+    heard, _ = _standard(views, weight)
+    agree = np.einsum("kpt,slt->kspl", moves * weight, heard, optimize=True)
+    bits = -0.5 * np.log1p(-np.square(np.clip(agree, 0, 0.99)))
+    likely = np.exp(-0.5 * (lags / LIKELY) ** 2)
+    near = np.abs(lags) <= LAG
+    best = (bits * likely)[..., near].max(-1) - bits[..., ~near].mean(-1)
+    best = np.maximum(best, 0).sum(1)
+    lively = spread[..., 0] / (spread[..., 0] + STILL)
+    lively *= np.stack([_of_liveliest(row.reshape(shape)) for row in spread[..., 0]])
+    now = np.sqrt(histories[..., max(0, middle - 4) : middle + 5].mean(-1))
+    lively *= np.stack([_of_liveliest(row.reshape(shape), 0.05) for row in now])
+    found = (best * lively).sum(0).reshape(shape)
+    smooth: Array = cv2.GaussianBlur(
+        found.astype(np.float32), (3, 3), 0, borderType=cv2.BORDER_REPLICATE
+    )
+    return smooth
+
+
+def _standard(signals: Array, weight: Array) -> tuple[Array, Array]:
+    """Signals [..., frames] with mean 0 and spread 1, and their spread [..., 1]."""
+    signals = signals - (signals * weight).sum(-1, keepdims=True)
+    spread = np.sqrt((signals**2 * weight).sum(-1, keepdims=True))
+    return signals / (spread + 1e-3 * (1 + spread.max(initial=0))), spread
+
+
+def _of_liveliest(plane: Array, least: float = 1e-3) -> Array:
+    """Each cell of [rows, columns] as a part of the greatest one around it, flat."""
+    top = cv2.dilate(plane.astype(np.float32), np.ones((NEAR, NEAR), np.uint8))
+    part: Array = (plane / (top + least)).ravel()
+    return part
