@@ -1,6 +1,6 @@
 """How well voices are separated and given to faces, on people that no network learned from.
 
-    python tests/bench/separation.py DATA [--only readers,lips,files,cost] [--count N]
+    python tests/bench/separation.py DATA [--only readers,lips,files,company,cost] [--count N]
 
 DATA is the folder that the recipes in ``avtool/training`` learn from. Kept out of it were 30
 readers of LibriSpeech (``corpus.splits``) and six people of GRID: s4 and ``grid/others``.
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from avtool.metrics import separation as metric
 from avtool.models import weights
 from avtool.pipelines import faces as looking
 from avtool.pipelines import hearing
+from avtool.pipelines import separate as separating
 from avtool.pipelines.hearing import FRAME_SAMPLES, RATE
 from avtool.training import corpus
 from avtool.training.mixing import Mixer, Party
@@ -192,21 +194,84 @@ def files(people: People, count: int, model: str | None) -> None:
     table(title, rows)
 
 
-def compose(people: People, couple: tuple[int, int], folder: Path) -> tuple[Path, list[Path]]:
-    """A video of two clips side by side with their voices at 0 dB, and the true voices."""
+def company(people: People, data: Path, count: int, model: str | None) -> None:
+    """Three who speak; one who speaks beside one who listens, alone and in noise, from the file."""
+    rng = np.random.default_rng(2026)
+    noises = [i for i in corpus.recordings(data, sounds="noises") if i.split == "test"]
+    three: dict[str, list[tuple[float, ...]]] = {}
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(count):
+            names = list(rng.permutation(sorted(set(people.person)))[:3])
+            who = [int(rng.choice(np.flatnonzero(np.array(people.person) == n))) for n in names]
+            for way, each in measure(*compose(people, who, Path(folder)), model).items():
+                three.setdefault(way, []).extend(each)
+        for way, each in three.items():
+            score = means(each)
+            rows.append((f"three speak: {way}", "  ".join(f"{n} {score[n]:.2f}" for n in COLUMNS)))
+        for noisy in (False, True):
+            gains, heard, quiet, silent = [], [], [], []
+            for k in rng.permutation(len(people.couples()))[:count]:
+                noise = None
+                if noisy:
+                    noise = corpus.sized(noises[rng.integers(len(noises))].samples, 48_000)
+                video, (truth, _) = compose(
+                    people, people.couples()[k], Path(folder), listens=1, noise=noise
+                )
+                clip = media.open(video).clip(separating.SPEC)
+                result = separating.run(clip, separating.Options(weights=model))
+                own = corpus.decoded(truth)
+                mixture = corpus.sized(corpus.decoded(video), len(own))
+                given = [
+                    corpus.sized(result.voices[n].samples[0], len(own))
+                    if n in result.voices
+                    else np.zeros_like(own)
+                    for n in (1, 2)
+                ]
+                score = float(metric.si_sdr(given[0], own)) if given[0].any() else -30.0
+                heard.append(score)
+                gains.append(score - float(metric.si_sdr(mixture, own)))
+                power = [10 * np.log10(np.mean(g**2) + 1e-12) for g in given]
+                quiet.append(power[1] - 10 * np.log10(np.mean(own**2)))
+                silent.append(not result.speaking.get(2))
+            name = "one speaks, one listens" + (", ESC-10 at 0 dB" if noisy else "")
+            text = f"SI-SDR {np.mean(heard):.2f}  SI-SDRi {np.mean(gains):.2f}  "
+            text += f"listener {np.median(quiet):.0f} dB (median), silent {np.mean(silent):.0%}"
+            rows.append((name, text))
+    table(f"Company, {count} videos each, seed 2026", rows)
+
+
+def compose(
+    people: People,
+    clips: Sequence[int],
+    folder: Path,
+    *,
+    listens: int | None = None,
+    noise: Array | None = None,
+) -> tuple[Path, list[Path]]:
+    """A video of clips side by side with their voices at 0 dB, and the true voices.
+
+    Args:
+        listens: the place of one whose face rests and who is not heard.
+        noise: put under the voices, at 0 dB.
+    """
     pictures, voices = [], []
-    for index in couple:
+    for place, index in enumerate(clips):
         clip = media.open(people.paths[index]).clip(
             Spec(frames=True, fps=looking.SPEC.fps, size=(450, 360))
         )
         assert clip.frames is not None
-        pictures.append(list(clip.frames.images())[:75])
-        sound = people.sounds[index]
-        voices.append(sound * (0.05 / np.sqrt(np.mean(sound**2))))
+        images = list(clip.frames.images())[:75]
+        sound = people.sounds[index] * (0.05 / np.sqrt(np.mean(people.sounds[index] ** 2)))
+        pictures.append(images[:1] * len(images) if place == listens else images)
+        voices.append(np.zeros_like(sound) if place == listens else sound)
     video = folder / "pair.mp4"
     joined = [np.concatenate(both, 1) for both in zip(*pictures, strict=False)]
-    frames = Frames(lambda: iter(joined), clip.frames.fps, 900, 360)
-    write_video(video, frames, Audio.of(sum(voices), RATE))
+    frames = Frames(lambda: iter(joined), clip.frames.fps, 450 * len(clips), 360)
+    mixture = sum(voices)
+    if noise is not None:
+        mixture = mixture + noise * (0.05 / np.sqrt(np.mean(noise**2) + 1e-9))
+    write_video(video, frames, Audio.of(mixture, RATE))
     truths = []
     for number, voice in enumerate(voices, 1):
         truths.append(folder / f"pair.face{number}.wav")
@@ -255,7 +320,7 @@ def resident(pid: int) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--only", default="readers,lips,files")
+    parser.add_argument("--only", default="readers,lips,files,company")
     parser.add_argument("--weights", default=None, help="another separator")
     parser.add_argument("--count", type=int, default=200, help="mixtures of readers")
     parser.add_argument("--videos", type=int, default=10_000)
@@ -267,12 +332,14 @@ def main() -> None:
         readers(given.data, given.count, given.weights)
     if "cost" in only:
         cost(given.minutes)
-    if {"lips", "files"} & set(only):
+    if {"lips", "files", "company"} & set(only):
         people = People(given.data)
         if "lips" in only:
             lips(people, given.data, given.weights)
         if "files" in only:
             files(people, given.videos, given.weights)
+        if "company" in only:
+            company(people, given.data, min(30, given.videos), given.weights)
 
 
 if __name__ == "__main__":
