@@ -19,7 +19,7 @@ LIKELY = 0.5  # of being visible: from here on a source is marked
 STRIP = 0.09  # of the picture's height that shows the sound
 SECONDS = 20.0  # of sound that the strip shows at most
 FAINT = 0.003  # amplitude that is drawn as loud as any, -50 dB
-COLD = 0.12  # heat that is not drawn
+COLD = 0.3  # heat that is not drawn
 GLOW = 0.8  # how much of the colour covers the picture where the heat is greatest
 
 # The upper part of the heat map's colours: what is cold is not drawn at all.
