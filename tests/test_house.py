@@ -29,6 +29,7 @@ FLOORS = {
     "avtool.values": 1,
     "avtool.errors": 1,
     "avtool.spool": 1,
+    "avtool.ahead": 1,
     "avtool.cache": 2,
     "avtool.head": 3,
 }

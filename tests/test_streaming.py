@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
+from avtool.ahead import ahead
 from avtool.draw.columns import Columns
+from avtool.errors import InputError
 from avtool.media import Clip
 from avtool.pipelines import mel, mfcc, pipeline, spectrogram
 from avtool.pipelines.presets import PRESETS, options
@@ -117,3 +120,24 @@ def test_picture_columns_do_not_depend_on_the_cut(how: str) -> None:
 def test_deltas_of_a_short_sound_say_so() -> None:
     with pytest.raises(Exception, match="needs 9 frames, this sound has 5"):
         _ = mfcc.run(cut(SOUND[:700], 100), options(mfcc.Options, deltas=1)).mfcc.values
+
+
+def test_work_ahead_keeps_order_passes_errors_on_and_closes_its_source() -> None:
+    closed = []
+
+    def source(fails: bool) -> Iterator[int]:
+        try:
+            yield from range(20)
+            if fails:
+                raise InputError("told")
+        finally:
+            closed.append(fails)
+
+    assert list(ahead(source(False))) == list(range(20))
+    with pytest.raises(InputError, match="told"):
+        list(ahead(source(True)))
+    early = ahead(source(False))
+    assert next(early) == 0
+    early.close()  # type: ignore[attr-defined]
+    assert closed == [False, True, False]
+    assert threading.active_count() == 1

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from avtool import media
 from avtool.cli.batch import Report, Tick, drive
-from avtool.cli.jobs import Job, Plan, expanded, is_folder
+from avtool.cli.jobs import Job, Plan, expanded
 from avtool.cli.people import stages, tracks_of
 from avtool.draw.heat import drawn
 from avtool.errors import InputError, MediaError
@@ -19,6 +18,7 @@ from avtool.save import replacing, save, sink_of
 from avtool.values import Sources
 
 NAMES = {".json": "sources", ".npz": "maps"}
+SMALL = 512  # long side of the pictures that motion is looked for in, and a summary shows
 
 
 def localize(
@@ -46,13 +46,6 @@ def localize(
         raise InputError("--threshold is a part of the peak, between 0 and 1")
     if every <= 0:
         raise InputError("--every is above 0 seconds")
-    if (
-        out not in (None, "-")
-        and not is_folder(str(out))
-        and not format
-        and not Path(str(out)).suffix
-    ):
-        raise InputError(f"-o {out} is neither a folder/ nor a file")
     options = locating.Options(every=every, threshold=threshold, explain=explain)
     wanted = replace(locating.SPEC, start=start, duration=duration)
     if controls:
@@ -70,8 +63,9 @@ def localize(
         source = opened(job)
         stage = stages(tick, source, 3)
         tracks = tracks_of(source, wanted, stage(0), strict)
-        clip = source.clip(wanted, tick=stage(1), strict=strict)
-        found = locating.run(clip, replace(options, tracks=tracks)).sources
+        size, small = sizes(source)
+        clip = source.clip(replace(wanted, size=small), tick=stage(1), strict=strict)
+        found = locating.run(clip, replace(options, tracks=tracks, size=size)).sources
         for path in job.paths:
             if path.suffix != ".mp4":
                 save(found, [path], name="sources", title=job.title)
@@ -108,6 +102,14 @@ def opened(job: Job) -> Media:
     return source
 
 
+def sizes(source: Media) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Width and height of a file's pictures, and of those that are enough to see motion."""
+    stream = source.info.video[0]
+    scale = min(1.0, SMALL / max(stream.width, stream.height))
+    small = (max(2, round(stream.width * scale)), max(2, round(stream.height * scale)))
+    return (stream.width, stream.height), small
+
+
 def _audited(
     inputs: list[str], wanted: Spec, options: locating.Options, strict: bool, as_json: bool
 ) -> int:
@@ -120,13 +122,14 @@ def _audited(
             source = opened(job)
             stage = stages(tick, source, 2)
             tracks = tracks_of(source, wanted, stage(0), strict)
-            clip = source.clip(wanted, tick=stage(1), strict=strict)
+            size, small = sizes(source)
+            clip = source.clip(replace(wanted, size=small), tick=stage(1), strict=strict)
             place = next(n for n, each in enumerate(jobs) if each.source == job.source)
             other = None
             if len(jobs) > 1:
                 spec = replace(wanted, frames=False, start=0.0)
                 other = media.open(jobs[(place + 1) % len(jobs)].source).clip(spec).audio
-            tables[job.name] = audit(clip, replace(options, tracks=tracks), other)
+            tables[job.name] = audit(clip, replace(options, tracks=tracks, size=size), other)
             rows = {row.control: row.facts() for row in tables[job.name]}
             return Report(job.name, "done", warnings=list(clip.warnings), facts={"audit": rows})
 

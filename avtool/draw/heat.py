@@ -24,6 +24,9 @@ GLOW = 0.8  # how much of the colour covers the picture where the heat is greate
 
 # The upper part of the heat map's colours: what is cold is not drawn at all.
 _COLOURS = np.frombuffer(palette("heat"), np.uint8).reshape(-1, 3)[:MAP][70:]
+# For heat 0 to 255: the colour, and how much it covers.
+_WARM = _COLOURS[np.arange(256) * (len(_COLOURS) - 1) // 255][:, None]
+_COVER = (GLOW * (1 - np.linspace(1, 0, 256) ** 2)).astype(np.float32)
 
 
 def warmed(image: Array, heat: Array) -> Array:
@@ -33,18 +36,21 @@ def warmed(image: Array, heat: Array) -> Array:
         image: uint8 [height, width, 3]; heat: float [rows, columns], 0 to 1; output: as image
     """
     height, width = image.shape[:2]
-    smooth = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    smooth = np.clip((smooth - COLD) / (1 - COLD), 0, 1)
-    where = cv2.boundingRect((smooth > 0.004).astype(np.uint8))
-    x, y, wide, high = where
+    rows, columns = heat.shape
     out = image.copy()
-    if not wide:
+    hot = cv2.boundingRect((heat > COLD).astype(np.uint8))  # left, top, width, height in cells
+    if not hot[2]:
         return out
-    part = smooth[y : y + high, x : x + wide]
-    colour = _COLOURS[(part * (len(_COLOURS) - 1)).astype(np.uint8)]
-    cover = (GLOW * part * (2 - part))[..., None]
-    below = out[y : y + high, x : x + wide]
-    below[:] = (below + cover * (colour.astype(np.float32) - below)).astype(np.uint8)
+    x0, x1 = hot[0] - 2, hot[0] + hot[2] + 2  # a cubic curve is bent by two cells around
+    y0, y1 = hot[1] - 2, hot[1] + hot[3] + 2
+    left, right = (round(max(0, x) * width / columns) for x in (x0, x1))
+    top, bottom = (round(max(0, y) * height / rows) for y in (y0, y1))
+    smooth = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    smooth = smooth[top:bottom, left:right]
+    part = cv2.convertScaleAbs(np.maximum(smooth - COLD, 0), alpha=255 / (1 - COLD))
+    cover = cv2.LUT(part, _COVER)
+    below = out[top:bottom, left:right]
+    below[:] = cv2.blendLinear(cv2.applyColorMap(part, _WARM), below, cover, 1 - cover)
     return out
 
 

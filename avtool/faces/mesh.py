@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from PIL import Image
 
 from avtool.faces.tflite import Network
 from avtool.values import Array
@@ -78,30 +78,21 @@ class Landmarker:
 def cut(image: Array, square: Square, size: int) -> Array:
     """The square's pixels, uint8 [size, size, 3], antialiased; its edge goes on outside."""
     height, width = image.shape[:2]
-    half = square.side / 2 * np.abs(square.axes).sum(0)
-    low = np.floor(np.array([square.x, square.y]) - half).astype(int) - 1
-    high = np.ceil(np.array([square.x, square.y]) + half).astype(int) + 2
-    x0, y0 = np.clip(low, 0, [width - 1, height - 1])
-    x1, y1 = np.clip(high, [x0 + 1, y0 + 1], [width, height])
-    part = Image.fromarray(np.ascontiguousarray(image[y0:y1, x0:x1]))
     # Averaging whole pixels first is what keeps a shrunk picture from aliasing.
     shrink = max(1, int(square.side / size))
+    half = square.side / 2 * np.abs(square.axes).sum(0)
+    low = np.floor(np.array([square.x, square.y]) - half).astype(int) - shrink
+    high = np.ceil(np.array([square.x, square.y]) + half).astype(int) + 2 * shrink
+    edge = np.array([width, height])
+    low = np.clip(low, 0, np.maximum(edge - shrink, 0))
+    count = np.maximum((np.clip(high, low + 1, edge) - low) // shrink, 1)
+    (x0, y0), (x1, y1) = low, low + count * shrink
+    part = image[y0:y1, x0:x1]
     if shrink > 1:
-        part = part.reduce(shrink)
-    pixels = np.asarray(part)
-    around = ((y0 - low[1], high[1] - y1), (x0 - low[0], high[0] - x1))
-    if any(n > 0 for pair in around for n in pair):
-        padding = [tuple(-(-max(n, 0) // shrink) for n in pair) for pair in around]
-        pixels = np.pad(pixels, (*padding, (0, 0)), "edge")
-        x0, y0 = x0 - padding[1][0] * shrink, y0 - padding[0][0] * shrink
-    # Output pixel (u, v) comes from centre + ((u, v) - size / 2) @ axes * side / size.
-    step = square.axes.T * (square.side / size)
-    start = np.array([square.x - x0, square.y - y0]) - step @ np.full(2, size / 2)
-    matrix = np.concatenate([step, start[:, None]], 1) / shrink
-    turned = Image.fromarray(pixels).transform(
-        (size, size),
-        Image.Transform.AFFINE,
-        tuple(matrix.ravel().tolist()),
-        Image.Resampling.BILINEAR,
-    )
-    return np.asarray(turned)
+        part = cv2.resize(part, tuple(count.tolist()), interpolation=cv2.INTER_AREA)
+    # Output pixel (u, v) comes from centre + ((u, v) + 1/2 - size / 2) @ axes * side / size.
+    step = square.axes.T * (square.side / size / shrink)
+    start = (np.array([square.x, square.y]) - low) / shrink - step @ np.full(2, (size - 1) / 2)
+    matrix = np.concatenate([step, start[:, None] - 0.5], 1)
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(part, matrix, (size, size), flags=how, borderMode=cv2.BORDER_REPLICATE)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from avtool.ahead import ahead
 from avtool.errors import InputError, MediaError
 from avtool.media import ffmpeg
 from avtool.media.probe import Info
@@ -240,10 +241,11 @@ def frame_images(
     limit = {} if duration is None else {"t": duration}
     output = picture.output("pipe:", format="rawvideo", pix_fmt="rgb24", **limit)
     size = width * height * 3
-    count = 0
     with ffmpeg.Run(ffmpeg.compiled(output)) as run:
-        while len(data := run.stdout.read(size)) == size:
-            count += 1
+        raw = iter(lambda: run.stdout.read(size), b"")
+        for count, data in enumerate(ahead(raw), 1):
+            if len(data) < size:
+                break
             reading.tick(start + float(count / fps))
             yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
     _judge(run, reading)

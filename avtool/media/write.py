@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from avtool.ahead import ahead
 from avtool.errors import OutputError
 from avtool.media import ffmpeg
 from avtool.save import save
@@ -56,7 +57,7 @@ def write_video(
         run = ffmpeg.Run(arguments, feed=True)
         try:
             with run:
-                for image in frames.images():
+                for image in ahead(frames.images()):
                     run.stdin.write(np.ascontiguousarray(image, np.uint8).data)
         except BrokenPipeError:
             pass  # ffmpeg has ended; its words say why, below

@@ -57,7 +57,7 @@ def audit(clip: Clip, options: Options, other: Audio | None = None) -> list[Move
     if clip.audio is None or clip.frames is None:
         raise InputError(f"{clip.name}: needs both sound and pictures")
     tracks = find(clip) if options.tracks is None else options.tracks
-    sight = Sight(clip, tracks, (clip.frames.width, clip.frames.height))
+    sight = Sight(clip, tracks, options.size or (clip.frames.width, clip.frames.height))
     own = locate(sight, listen(clip.audio), options)
     rows = [Moved("own sound", _visible(own), 0.0, 0.0)]
     for control, sound in _controls(clip.audio, other):
@@ -118,7 +118,7 @@ def motion_of(sight: Sight) -> Array:
     rows, cols = sight.grid
     motion = np.zeros((rows, cols))
     for field in sight.fields():
-        motion += np.hypot(*field[:2].astype(np.float64))
+        motion += np.linalg.norm(field[0, ..., :2], axis=-1)
     return motion
 
 

@@ -63,7 +63,7 @@ class Sight:
         if self.clip.frames is None:
             raise InputError(f"{self.clip.name}: its pictures were not asked for")
         count = 0
-        for each in fields(self._kept(self.clip.frames.images(), not self.shown)):
+        for each in fields(self._kept(self.clip.frames.images(), not self.shown), *self.size):
             count += 1
             yield each
         if not count:
@@ -179,7 +179,7 @@ def weigh(sight: Sight, sound: Sound, every: int) -> Iterator[Cues]:
         yield Cues(middle, agree, faces, boxes, (where, sure), is_heard)
 
 
-def _windows(found: Iterator[Array], every: int) -> Iterator[tuple[int, Array, int]]:
+def _windows(found: Iterator[Array], every: int) -> Iterator[tuple[int, list[Array], int]]:
     """(frame, fields around it, its place among them)."""
     held: deque[Array] = deque()
     first, middle, half, more = 0, 0, SPAN // 2, True
@@ -194,7 +194,7 @@ def _windows(found: Iterator[Array], every: int) -> Iterator[tuple[int, Array, i
         while first < middle - half:
             held.popleft()
             first += 1
-        yield middle, np.stack(held), middle - first
+        yield middle, list(held), middle - first
         middle += every
 
 

@@ -38,12 +38,14 @@ class Options:
         threshold: what part of the peak's heat still belongs to the source.
         explain: keep what each cue says alone.
         tracks: what an earlier look at the faces found; None looks now.
+        size: width, height of the source, where the clip's pictures are smaller.
     """
 
     every: float = 0.2
     threshold: float = 0.5
     explain: bool = False
     tracks: Sequence[Track] | None = None
+    size: tuple[int, int] | None = None
     weights: Weights = field(default_factory=Weights)
 
 
@@ -63,7 +65,7 @@ def run(clip: Clip, options: Options = Options()) -> Result:
     if clip.audio is None or clip.frames is None:
         raise InputError(f"{clip.name}: needs both sound and pictures")
     tracks = find(clip) if options.tracks is None else options.tracks
-    size = (clip.frames.width, clip.frames.height)
+    size = options.size or (clip.frames.width, clip.frames.height)
     return Result(locate(Sight(clip, tracks, size), listen(clip.audio), options))
 
 

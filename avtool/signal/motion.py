@@ -8,7 +8,7 @@ explains (a lamp, a mouth that opens).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -17,7 +17,6 @@ from avtool.values import Array
 
 LONG_SIDE = 256  # of the pictures that flow is computed on, in pixels
 CELL = 4  # pixels of those that are one cell of the grid
-LAYERS = 5  # of a field: flow to the next picture, flow back to the last (x and y), brightness
 
 
 def grid_of(width: int, height: int) -> tuple[int, int]:
@@ -35,78 +34,68 @@ def _small(width: int, height: int) -> tuple[int, int]:
     return max(16, round(width * scale)), max(16, round(height * scale))
 
 
-def fields(images: Iterable[Array]) -> Iterator[Array]:
-    """The motion at each picture.
+def fields(images: Iterable[Array], width: int, height: int) -> Iterator[Array]:
+    """The motion at each picture, on the grid of pictures of a size, which may be larger.
 
     Shape:
-        images: uint8 [height, width, 3], all of one size
-        each field: float16 [LAYERS, rows, columns]: flow to the next picture and back to the last
-        one in cells, 0 where there is none; brightness, 0 to 255.
+        images: uint8 [.., .., 3], all of one size
+        each field: float32 [2, rows, columns, 3]: flow to the next picture (x and y in cells, 0
+        where there is none) and brightness, 0 to 255; then flow back to the last one, and the same
     """
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    size, grid = _small(width, height), grid_of(width, height)
     held: tuple[Array, Array] | None = None
     for image in images:
-        size = _small(image.shape[1], image.shape[0])
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-        field = np.zeros((LAYERS, *grid_of(image.shape[1], image.shape[0])), np.float16)
-        field[4] = _cells(gray.astype(np.float32))
+        field = np.zeros((2, *grid, 3), np.float32)
+        field[..., 2] = _cells(gray.astype(np.float32), grid)
         if held is not None:
             before, last = held
-            last[0:2] = _flow(flow, before, gray)
-            field[2:4] = _flow(flow, gray, before)
+            last[0, ..., :2] = _flow(flow, before, gray, grid)
+            field[1, ..., :2] = _flow(flow, gray, before, grid)
             yield last
         held = gray, field
     if held is not None:
         yield held[1]
 
 
-def _flow(flow: cv2.DISOpticalFlow, a: Array, b: Array) -> Array:
-    found = flow.calc(a, b, np.zeros((*a.shape, 2), np.float32))
-    return np.stack([_cells(found[..., axis]) / CELL for axis in (0, 1)])
+def _flow(flow: cv2.DISOpticalFlow, a: Array, b: Array, grid: tuple[int, int]) -> Array:
+    found: Array = _cells(flow.calc(a, b, np.zeros((*a.shape, 2), np.float32)), grid) / CELL
+    return found
 
 
-def _cells(plane: Array) -> Array:
-    rows, columns = plane.shape[0] // CELL, plane.shape[1] // CELL
+def _cells(plane: Array, grid: tuple[int, int]) -> Array:
+    rows, columns = grid
     plane = plane[: rows * CELL, : columns * CELL]
-    means: Array = plane.reshape(rows, CELL, columns, CELL).mean((1, 3))
-    return means
+    return cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA)  # means of cells
 
 
-def histories(window: Array, middle: int) -> Array:
+def histories(window: Sequence[Array], middle: int) -> Array:
     """How the point that is on each cell at picture ``middle`` moves through a window of fields.
 
     Shape:
-        window: float [frames, LAYERS, rows, columns]
+        window: as many fields as frames, of ``fields``
         output: float32 [2, rows * columns, frames]: jolt in cells a picture, change of brightness;
         0 where the point has left the picture.
     """
-    window = window.astype(np.float32)
-    frames, _, rows, columns = window.shape
-    y, x = np.mgrid[:rows, :columns].astype(np.float32)
-    places = np.zeros((frames, 2, rows, columns), np.float32)
+    frames, (_, rows, columns, _) = len(window), window[0].shape
+    places = np.zeros((frames, rows, columns, 2), np.float32)
     light = np.zeros((frames, rows, columns), np.float32)
-    inside = np.ones((frames, rows, columns), bool)
-    places[middle], light[middle] = (x, y), window[middle, 4]
-    for step, layers, order in (
-        (1, (0, 1), range(middle + 1, frames)),
-        (-1, (2, 3), range(middle - 1, -1, -1)),
-    ):
-        at_x, at_y = x, y
+    for way, order in ((0, range(middle, frames)), (1, range(middle, -1, -1))):
+        at = np.mgrid[:rows, :columns][::-1].transpose(1, 2, 0).astype(np.float32)
         for k in order:
-            move_x, move_y = (_at(window[k - step, layer], at_x, at_y) for layer in layers)
-            at_x, at_y = at_x + move_x, at_y + move_y
-            places[k] = at_x, at_y
-            light[k] = _at(window[k, 4], at_x, at_y)
-            inside[k] = inside[k - step] & (at_x > -0.5) & (at_x < columns - 0.5)
-            inside[k] &= (at_y > -0.5) & (at_y < rows - 0.5)
+            found = cv2.remap(
+                window[k][way], at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
+            places[k], light[k] = at, found[..., 2]
+            at = at + found[..., :2]
+    inside = ((places > -0.5) & (places < np.array([columns, rows]) - 0.5)).all(-1)
+    inside[middle:] = np.logical_and.accumulate(inside[middle:])
+    inside[middle::-1] = np.logical_and.accumulate(inside[middle::-1])
     velocity = np.diff(places, axis=0, prepend=places[:1])
     velocity[0] = velocity[1] if frames > 1 else 0
     jolt = np.diff(velocity, axis=0, append=velocity[-1:])
     change = np.abs(np.diff(light, axis=0, prepend=light[:1]))
-    found = np.stack([np.hypot(jolt[:, 0], jolt[:, 1]), change]) * inside
+    found = np.stack([cv2.magnitude(jolt[..., 0].copy(), jolt[..., 1].copy()), change]) * inside
     return np.ascontiguousarray(found.reshape(2, frames, -1).transpose(0, 2, 1))
-
-
-def _at(plane: Array, x: Array, y: Array) -> Array:
-    return cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

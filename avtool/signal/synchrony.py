@@ -18,7 +18,8 @@ from avtool.values import Array
 LAG, FAR = 5, 25  # frames: lags that count, and how many beyond them are the control on each side
 SPREAD = 25.0  # frames: of the moments around the middle that count
 LIKELY = 3.0  # frames: how far sound and picture are apart, about
-STILL = np.array([[0.1], [1.0]])  # spread of a jolt's and a brightness's root that is hardly any
+STILL = (0.1, 1.0)  # spread of a jolt's and a brightness's root that is hardly any
+BARELY = 1e-4  # liveliness below which a point is not looked at
 NEAR = 11  # cells around a point in which the liveliest one sets the scale
 
 
@@ -50,24 +51,26 @@ def synchrony(histories: Array, middle: int, sound: Array, shape: tuple[int, int
     """
     frames = histories.shape[2]
     lags = np.arange(-LAG - FAR, LAG + FAR + 1)
-    weight = np.exp(-0.5 * ((np.arange(frames) - middle) / SPREAD) ** 2)
+    weight = np.exp(-0.5 * ((np.arange(frames) - middle) / SPREAD) ** 2).astype(np.float32)
     weight /= weight.sum()
     moves, spread = _standard(np.sqrt(histories), weight)
     views = np.lib.stride_tricks.sliding_window_view(sound, frames, axis=1)  # [2, lags, frames]
     heard, _ = _standard(views, weight)
-    agree = np.einsum("kpt,slt->kspl", moves * weight, heard, optimize=True)
-    bits = -0.5 * np.log1p(-np.square(np.clip(agree, 0, 0.99)))
-    likely = np.exp(-0.5 * (lags / LIKELY) ** 2)
+    likely = np.exp(-0.5 * (lags / LIKELY) ** 2).astype(np.float32)
     near = np.abs(lags) <= LAG
-    best = (bits * likely)[..., near].max(-1) - bits[..., ~near].mean(-1)
-    best = np.maximum(best, 0).sum(1)
-    lively = spread[..., 0] / (spread[..., 0] + STILL)
-    lively *= np.stack([_of_liveliest(row.reshape(shape)) for row in spread[..., 0]])
     now = np.sqrt(histories[..., max(0, middle - 4) : middle + 5].mean(-1))
-    lively *= np.stack([_of_liveliest(row.reshape(shape), 0.05) for row in now])
-    found = (best * lively).sum(0).reshape(shape)
+    found = np.zeros(shape[0] * shape[1], np.float32)
+    for move, size, still, lately in zip(moves, spread[..., 0], STILL, now, strict=True):
+        lively = size / (size + still) * _of_liveliest(size.reshape(shape))
+        lively *= _of_liveliest(lately.reshape(shape), 0.05)
+        some = np.flatnonzero(lively > BARELY)
+        agree = (move[some] * weight) @ heard.reshape(-1, frames).T
+        bits = -0.5 * np.log(1 - np.square(np.clip(agree, 0, 0.99)))
+        bits = bits.reshape(len(some), 2, len(lags))
+        best = (bits * likely)[..., near].max(-1) - bits[..., ~near].mean(-1)
+        found[some] += np.maximum(best, 0).sum(1) * lively[some]
     smooth: Array = cv2.GaussianBlur(
-        found.astype(np.float32), (3, 3), 0, borderType=cv2.BORDER_REPLICATE
+        found.reshape(shape), (3, 3), 0, borderType=cv2.BORDER_REPLICATE
     )
     return smooth
 
