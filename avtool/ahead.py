@@ -5,53 +5,64 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from queue import Empty, Full, Queue
-from typing import TypeVar
+from typing import Generic, Literal, TypeVar
 
 T = TypeVar("T")
 
 
-def ahead(items: Iterator[T], most: int = 4) -> Iterator[T]:
-    """The same items in the same order, made in a thread of their own, ``most`` of them ahead.
+class Ahead(Generic[T]):
+    """The same items in the same order, made in a thread of its own from now on.
 
-    What is raised there is raised here, in its place. Closing it closes ``items``.
+    What is raised there is raised here, in its place. Leaving its ``with`` ends the thread.
+
+    Args:
+        most: items that are made before they are asked for.
     """
-    queue: Queue[tuple[str, T | BaseException | None]] = Queue(most)
-    over = threading.Event()
 
-    def give(kind: str, item: T | BaseException | None = None) -> bool:
-        while not over.is_set():
+    def __init__(self, items: Iterator[T], most: int = 4) -> None:
+        self._queue: Queue[tuple[Literal["item"], T] | tuple[Literal["end"], BaseException]]
+        self._queue = Queue(most)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._make, args=(items,), daemon=True)
+        self._thread.start()
+
+    def _make(self, items: Iterator[T]) -> None:
+        end: BaseException = StopIteration()
+        try:
+            for item in items:
+                if not self._put(("item", item)):
+                    break
+            getattr(items, "close", lambda: None)()
+        except BaseException as error:
+            end = error  # raised again where it is waited for
+        self._put(("end", end))
+
+    def _put(self, what: tuple[Literal["item"], T] | tuple[Literal["end"], BaseException]) -> bool:
+        while not self._over.is_set():
             try:
-                queue.put((kind, item), timeout=0.1)
+                self._queue.put(what, timeout=0.1)
                 return True
             except Full:
                 pass
         return False
 
-    def make() -> None:
-        try:
-            for item in items:
-                if not give("item", item):
-                    break
-            getattr(items, "close", lambda: None)()
-            give("end")
-        except BaseException as error:
-            give("error", error)
+    def __iter__(self) -> Ahead[T]:
+        return self
 
-    thread = threading.Thread(target=make, daemon=True)
-    thread.start()
-    try:
-        while True:
-            kind, item = queue.get()
-            if kind == "error":
-                assert isinstance(item, BaseException)
-                raise item
-            if kind == "end":
-                return
-            yield item  # type: ignore[misc]
-    finally:
-        over.set()
-        while thread.is_alive():
+    def __next__(self) -> T:
+        what = self._queue.get()
+        if what[0] == "end":
+            self._queue.put(what)  # whoever asks again is told again
+            raise what[1]
+        return what[1]
+
+    def __enter__(self) -> Ahead[T]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        while self._thread.is_alive():
             try:
-                queue.get_nowait()
+                self._queue.get_nowait()
             except Empty:
-                thread.join(0.02)
+                self._thread.join(0.02)

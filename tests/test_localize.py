@@ -456,7 +456,7 @@ def test_the_same_whole_or_in_parts_of_the_spool() -> None:
     coarse = [c.motion for c in looking.weigh(sight, listened, 15)]
     assert len(fine) == 30
     for k, each in enumerate(coarse):
-        np.testing.assert_array_equal(each, fine[3 * k])
+        np.testing.assert_allclose(each, fine[3 * k], atol=1e-6)
     frames = Frames(lambda: iter([]), Fraction(25), 16, 16)
     with pytest.raises(Exception, match="no picture"):
         locate(Sight(media.Clip("none", clip.audio, frames, 1.0), (), (16, 16)), listened)

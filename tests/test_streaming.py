@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from avtool.ahead import ahead
+from avtool.ahead import Ahead
 from avtool.draw.columns import Columns
 from avtool.errors import InputError
 from avtool.media import Clip
@@ -133,11 +133,11 @@ def test_work_ahead_keeps_order_passes_errors_on_and_closes_its_source() -> None
         finally:
             closed.append(fails)
 
-    assert list(ahead(source(False))) == list(range(20))
-    with pytest.raises(InputError, match="told"):
-        list(ahead(source(True)))
-    early = ahead(source(False))
-    assert next(early) == 0
-    early.close()  # type: ignore[attr-defined]
+    with Ahead(source(False)) as items:
+        assert list(items) == list(range(20))
+    with Ahead(source(True)) as items, pytest.raises(InputError, match="told"):
+        list(items)
+    with Ahead(source(False)) as items:
+        assert next(items) == 0
     assert closed == [False, True, False]
     assert threading.active_count() == 1

@@ -184,16 +184,20 @@ def tracks_of(
         return to_arrays(looking.find(source.clip(spec, tick=tick, strict=strict)))
 
     what = f"faces {__version__} {spec.start} {spec.duration} {spec.fps}"
-    return from_arrays(cached(Path(source.info.path), what, look))
+    found = from_arrays(cached(Path(source.info.path), what, look))
+    tick(source.info.duration or 0.0)
+    return found
 
 
 def stages(tick: Tick, source: Media, count: int) -> Callable[[int], Callable[[float], None]]:
-    """One bar over several readings of a file."""
+    """One bar over several readings of a file, also where two go on at once."""
     total = source.info.duration
+    done = [0.0] * count
 
     def stage(number: int) -> Callable[[float], None]:
         def told(seconds: float) -> None:
-            tick(number * (total or 0) + seconds, count * total if total else None)
+            done[number] = seconds
+            tick(sum(done), count * total if total else None)
 
         return told
 

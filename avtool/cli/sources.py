@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from avtool import media
@@ -10,6 +11,7 @@ from avtool.cli.jobs import Job, Plan, expanded
 from avtool.cli.people import stages, tracks_of
 from avtool.draw.heat import drawn
 from avtool.errors import InputError, MediaError
+from avtool.faces import Track
 from avtool.media import Media, Spec
 from avtool.media.write import write_video
 from avtool.pipelines import localize as locating
@@ -62,9 +64,12 @@ def localize(
     def work(job: Job, tick: Tick) -> Report:
         source = opened(job)
         stage = stages(tick, source, 3)
-        tracks = tracks_of(source, wanted, stage(0), strict)
         size, small = sizes(source)
         clip = source.clip(replace(wanted, size=small), tick=stage(1), strict=strict)
+
+        def tracks() -> Sequence[Track]:
+            return tracks_of(source, wanted, stage(0), strict)
+
         found = locating.run(clip, replace(options, tracks=tracks, size=size)).sources
         for path in job.paths:
             if path.suffix != ".mp4":

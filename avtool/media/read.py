@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from avtool.ahead import ahead
+from avtool.ahead import Ahead
 from avtool.errors import InputError, MediaError
 from avtool.media import ffmpeg
 from avtool.media.probe import Info
@@ -241,9 +241,11 @@ def frame_images(
     limit = {} if duration is None else {"t": duration}
     output = picture.output("pipe:", format="rawvideo", pix_fmt="rgb24", **limit)
     size = width * height * 3
-    with ffmpeg.Run(ffmpeg.compiled(output)) as run:
-        raw = iter(lambda: run.stdout.read(size), b"")
-        for count, data in enumerate(ahead(raw), 1):
+    with (
+        ffmpeg.Run(ffmpeg.compiled(output)) as run,
+        Ahead(iter(lambda: run.stdout.read(size), b"")) as pictures,
+    ):
+        for count, data in enumerate(pictures, 1):
             if len(data) < size:
                 break
             reading.tick(start + float(count / fps))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avtool.ahead import ahead
+from avtool.ahead import Ahead
 from avtool.errors import OutputError
 from avtool.media import ffmpeg
 from avtool.save import save
@@ -56,8 +56,8 @@ def write_video(
         arguments += ["-movflags", "+faststart", "-f", muxer, "-y", ffmpeg.url(path)]
         run = ffmpeg.Run(arguments, feed=True)
         try:
-            with run:
-                for image in ahead(frames.images()):
+            with run, Ahead(frames.images()) as images:
+                for image in images:
                     run.stdin.write(np.ascontiguousarray(image, np.uint8).data)
         except BrokenPipeError:
             pass  # ffmpeg has ended; its words say why, below

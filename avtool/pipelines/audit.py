@@ -16,9 +16,8 @@ import numpy as np
 from avtool.errors import InputError
 from avtool.media import Clip
 from avtool.pipelines.cues import Sight, listen
-from avtool.pipelines.faces import find
 from avtool.pipelines.hearing import at_rate
-from avtool.pipelines.localize import Options, locate
+from avtool.pipelines.localize import Options, faces_of, locate
 from avtool.values import Array, Audio, Source, Sources
 
 SHIFT = 2.0  # seconds
@@ -56,7 +55,7 @@ def audit(clip: Clip, options: Options, other: Audio | None = None) -> list[Move
     """
     if clip.audio is None or clip.frames is None:
         raise InputError(f"{clip.name}: needs both sound and pictures")
-    tracks = find(clip) if options.tracks is None else options.tracks
+    tracks = faces_of(clip, options)
     sight = Sight(clip, tracks, options.size or (clip.frames.width, clip.frames.height))
     own = locate(sight, listen(clip.audio), options)
     rows = [Moved("own sound", _visible(own), 0.0, 0.0)]

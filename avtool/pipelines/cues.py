@@ -7,7 +7,7 @@ other, also a sound against pictures that it does not belong to.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -151,8 +151,30 @@ def _power(block: Array) -> list[float]:
     return [float(np.square(mean[k : k + step]).mean()) for k in range(0, len(mean), step)]
 
 
-def weigh(sight: Sight, sound: Sound, every: int) -> Iterator[Cues]:
+def moving(sight: Sight, sound: Sound, every: int) -> Iterator[tuple[int, Array]]:
+    """Frame, and how each cell's motion agrees with the sound, at every so many frames.
+
+    Shape:
+        the second: float32 [rows, columns], 0 and up
+
+    Raises:
+        InputError: there are no pictures.
+    """
+    frames = len(sound.level)
+    for middle, window, place in _windows(sight.fields(), every):
+        first = middle - place - LAG - FAR
+        times = np.arange(first, first + len(window) + 2 * (LAG + FAR))
+        heard = sound.moves[:, np.clip(times, 0, frames - 1)]
+        yield middle, synchrony(histories(window, place), place, heard, sight.grid)
+
+
+def weigh(
+    sight: Sight, sound: Sound, every: int, agreed: Iterable[tuple[int, Array]] | None = None
+) -> Iterator[Cues]:
     """What each cue says at every so many frames, from the first.
+
+    Args:
+        agreed: what ``moving`` gives, where that has begun.
 
     Raises:
         InputError: there are no pictures.
@@ -160,17 +182,12 @@ def weigh(sight: Sight, sound: Sound, every: int) -> Iterator[Cues]:
     spoken = spoken_by(sight.tracks, sound)
     places = [{int(frame): n for n, frame in enumerate(track.frames)} for track in sight.tracks]
     scale = np.tile(np.array(sight.size, np.float64), 2)
-    frames = len(sound.level)
-    for middle, window, place in _windows(sight.fields(), every):
+    for middle, agree in agreed or moving(sight, sound, every):
         faces, boxes = [], []  # type: list[float | None], list[Array | None]
         for track, at, odds in zip(sight.tracks, places, spoken, strict=True):
             here = at.get(middle)
             boxes.append(None if here is None else track.boxes[here] / scale)
             faces.append(None if here is None else float(odds[min(middle, len(odds) - 1)]))
-        first = middle - place - LAG - FAR
-        times = np.arange(first, first + len(window) + 2 * (LAG + FAR))
-        heard = sound.moves[:, np.clip(times, 0, frames - 1)]
-        agree = synchrony(histories(window, place), place, heard, sight.grid)
         near = slice(max(0, middle - 12), middle + 13)
         side = sound.sides[near]
         sure = float(side[:, 1].mean()) if len(side) else 0.0

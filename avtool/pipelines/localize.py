@@ -9,17 +9,18 @@ scenes" (2018).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import cv2
 import numpy as np
 
+from avtool.ahead import Ahead
 from avtool.errors import InputError
 from avtool.faces import Track
 from avtool.media import Clip, Spec
-from avtool.pipelines.cues import Cues, Sight, Sound, listen, weigh
+from avtool.pipelines.cues import Cues, Sight, Sound, listen, moving, weigh
 from avtool.pipelines.faces import find
 from avtool.pipelines.fusion import Fused, Weights, explained, fuse, softened
 from avtool.pipelines.hearing import FPS, RATE
@@ -27,6 +28,7 @@ from avtool.spool import Spool
 from avtool.values import Array, Source, Sources
 
 SPEC = Spec(audio=True, frames=True, rate=RATE, channel=0, fps=Fraction(FPS))
+BEFORE = 1000  # looks at what moves that are kept at most while faces are still looked for
 
 
 @dataclass(frozen=True)
@@ -37,16 +39,21 @@ class Options:
         every: seconds from one look to the next.
         threshold: what part of the peak's heat still belongs to the source.
         explain: keep what each cue says alone.
-        tracks: what an earlier look at the faces found; None looks now.
+        tracks: the faces, or what finds them; None looks now.
         size: width, height of the source, where the clip's pictures are smaller.
     """
 
     every: float = 0.2
     threshold: float = 0.5
     explain: bool = False
-    tracks: Sequence[Track] | None = None
+    tracks: Sequence[Track] | Callable[[], Sequence[Track]] | None = None
     size: tuple[int, int] | None = None
     weights: Weights = field(default_factory=Weights)
+
+    @property
+    def frames(self) -> int:
+        """Pictures from one look to the next."""
+        return max(1, round(self.every * FPS))
 
 
 @dataclass(frozen=True)
@@ -64,24 +71,41 @@ def run(clip: Clip, options: Options = Options()) -> Result:
     """
     if clip.audio is None or clip.frames is None:
         raise InputError(f"{clip.name}: needs both sound and pictures")
-    tracks = find(clip) if options.tracks is None else options.tracks
-    size = options.size or (clip.frames.width, clip.frames.height)
-    return Result(locate(Sight(clip, tracks, size), listen(clip.audio), options))
+    sight = Sight(clip, (), options.size or (clip.frames.width, clip.frames.height))
+    sound = listen(clip.audio)
+    with Ahead(moving(sight, sound, options.frames), BEFORE) as agreed:  # while faces are found
+        sight = replace(sight, tracks=faces_of(clip, options))
+        return Result(locate(sight, sound, options, agreed))
 
 
-def locate(sight: Sight, sound: Sound, options: Options = Options()) -> Sources:
+def faces_of(clip: Clip, options: Options) -> Sequence[Track]:
+    """The tracks of a clip's faces, as the options have them."""
+    if options.tracks is None:
+        return find(clip)
+    return options.tracks() if callable(options.tracks) else options.tracks
+
+
+def locate(
+    sight: Sight,
+    sound: Sound,
+    options: Options = Options(),
+    agreed: Iterable[tuple[int, Array]] | None = None,
+) -> Sources:
     """Hold a sound against pictures.
+
+    Args:
+        agreed: what ``cues.moving`` gives, where that has begun.
 
     Raises:
         InputError: there are no pictures.
     """
-    every = max(1, round(options.every * FPS))
+    every = options.frames
     maps, steps = Spool(), []
     rows, cols = sight.grid
     heard, shown, things = 0, np.zeros((rows, cols)), np.zeros((rows, cols))
     faces = np.zeros(len(sight.tracks))
     alone: list[dict[str, Array]] = []
-    for cues in weigh(sight, sound, every):
+    for cues in weigh(sight, sound, every, agreed):
         fused = fuse(cues, options.weights)
         maps.append(fused.map.reshape(1, -1))
         steps.append(_source(fused, cues, sight, options.threshold))

@@ -85,14 +85,19 @@ def histories(window: Sequence[Array], middle: int) -> Array:
     for way, order in ((0, range(middle, frames)), (1, range(middle, -1, -1))):
         at = np.mgrid[:rows, :columns][::-1].transpose(1, 2, 0).astype(np.float32)
         for k in order:
-            found = cv2.remap(
-                window[k][way], at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            found = cv2.remap(  # both maps in one, which its types do not know
+                window[k][way],
+                at,
+                None,  # type: ignore[call-overload]
+                cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REPLICATE,
             )
             places[k], light[k] = at, found[..., 2]
             at = at + found[..., :2]
-    inside = ((places > -0.5) & (places < np.array([columns, rows]) - 0.5)).all(-1)
-    inside[middle:] = np.logical_and.accumulate(inside[middle:])
-    inside[middle::-1] = np.logical_and.accumulate(inside[middle::-1])
+    off = np.abs(places + 0.5 - np.array([columns, rows], np.float32) / 2)
+    inside: Array = np.asarray((off < np.array([columns, rows]) / 2).all(-1))
+    inside[middle:] = np.minimum.accumulate(inside[middle:])
+    inside[middle::-1] = np.minimum.accumulate(inside[middle::-1])
     velocity = np.diff(places, axis=0, prepend=places[:1])
     velocity[0] = velocity[1] if frames > 1 else 0
     jolt = np.diff(velocity, axis=0, append=velocity[-1:])
