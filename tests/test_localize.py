@@ -116,7 +116,7 @@ def test_a_turn_is_a_jolt_and_steady_motion_is_none() -> None:
     base, frames, turn = texture(5), 21, 12
     x = [2.0 * (k if k <= turn else 2 * turn - k) for k in range(frames)]
     window = list(motion.fields([shown(shifted(base, each)) for each in x], *SIZE))
-    jolt, _ = motion.histories(window, 10)
+    jolt, _ = motion.histories(window, 10).moves
     inner = jolt.reshape(*motion.grid_of(256, 144), frames)[12:24, 24:40].mean((0, 1))
     assert inner.argmax() == turn
     assert inner[turn] == pytest.approx(4.0 / motion.CELL, rel=0.2)
@@ -128,7 +128,7 @@ def test_a_lamp_is_a_change_of_brightness_and_hardly_a_jolt() -> None:
     lit = base.copy()
     cv2.circle(lit, (128, 72), 30, 250.0, -1)
     images = [shown(lit if k == 6 else base) for k in range(12)]
-    _, change = motion.histories(list(motion.fields(images, *SIZE)), 3)
+    _, change = motion.histories(list(motion.fields(images, *SIZE)), 3).moves
     change = change.reshape(*motion.grid_of(256, 144), 12)
     middle, corner = change[16:20, 30:34].mean((0, 1)), change[2:6, 2:6].mean((0, 1))
     assert middle.argmax() in (6, 7) and middle.max() > 20 * max(corner.max(), 0.1)
@@ -144,8 +144,9 @@ def test_who_moves_with_the_sound_agrees_most() -> None:
     # Six columns that move as one each, with the blows of their own.
     events = (rng.random((cols, frames + 2 * most)) < 0.12).astype(np.float32)
     events[:, most + 33 : most + 42] = 0.01  # all move now, and as much
-    histories = np.zeros((2, rows * cols, frames), np.float32)
-    histories[0] = np.tile(events[:, most:-most], (rows, 1))
+    moves = np.zeros((2, rows * cols, frames), np.float32)
+    moves[0] = np.tile(events[:, most:-most], (rows, 1))
+    histories = motion.Histories(moves, resting(frames, rows, cols))
     for column in (1, 4, 6):
         for lag in (-3, 0, 3):
             heard = np.roll(events[column], lag)
@@ -157,9 +158,36 @@ def test_who_moves_with_the_sound_agrees_most() -> None:
     assert control.max() < 0.6 * best
 
 
+def resting(frames: int, rows: int, cols: int) -> np.ndarray:
+    y, x = np.mgrid[:rows, :cols].reshape(2, -1).astype(np.float32)
+    return np.repeat(np.stack([x, y], 1)[None], frames, 0)
+
+
+def test_what_a_mover_covers_when_it_sounds_is_not_the_source() -> None:
+    frames, rows, cols = 101, 12, 8
+    most = synchrony.LAG + synchrony.FAR
+    heard = np.zeros(frames + 2 * most, np.float32)
+    heard[most // 2 :: 20] = 1.0
+    blows = np.flatnonzero(heard[most:-most])
+    ball, floor = 3 * cols + 4, 9 * cols + 4  # at frame 50, between two blows, the ball is up
+    moves = np.zeros((2, rows * cols, frames), np.float32)
+    moves[0, [ball, floor], :] = heard[most:-most]
+    moves[0, [ball, floor], 46:55] = 0.05
+    moves[0, floor] *= 1.2  # the flow drags the floor along, and it lights up besides
+    down = np.abs(np.arange(frames)[:, None] - blows).min(1)
+    for travels in (True, False):
+        places = resting(frames, rows, cols)
+        if travels:
+            places[:, ball, 1] = 9 - np.minimum(down, 6)
+        histories = motion.Histories(moves, places)
+        found = synchrony.synchrony(histories, 50, np.stack([heard, heard]), (rows, cols)).ravel()
+        assert (found[ball] > 3 * found[floor]) == travels
+
+
 def test_what_stands_still_never_agrees() -> None:
     rng = np.random.default_rng(8)
-    histories = 1e-3 * rng.random((2, 48, 75)).astype(np.float32)
+    moves = 1e-3 * rng.random((2, 48, 75)).astype(np.float32)
+    histories = motion.Histories(moves, resting(75, 6, 8))
     heard = rng.random((2, 75 + 2 * (synchrony.LAG + synchrony.FAR))).astype(np.float32)
     assert synchrony.synchrony(histories, 37, heard, (6, 8)).max() < 0.02
 

@@ -9,6 +9,7 @@ explains (a lamp, a mouth that opens).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -71,14 +72,22 @@ def _cells(plane: Array, grid: tuple[int, int]) -> Array:
     return cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA)  # means of cells
 
 
-def histories(window: Sequence[Array], middle: int) -> Array:
-    """How the point that is on each cell at picture ``middle`` moves through a window of fields.
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """What became of the point that is on each cell at one picture, before and after it.
 
     Shape:
-        window: as many fields as frames, of ``fields``
-        output: float32 [2, rows * columns, frames]: jolt in cells a picture, change of brightness;
-        0 where the point has left the picture.
+        moves: float32 [2, rows * columns, frames], jolt in cells a picture and change of
+        brightness, 0 where the point has left the picture; places: float32 [frames,
+        rows * columns, 2], x and y in cells
     """
+
+    moves: Array
+    places: Array
+
+
+def histories(window: Sequence[Array], middle: int) -> Histories:
+    """Follow the points of picture ``middle`` through as many fields as there are frames."""
     frames, (_, rows, columns, _) = len(window), window[0].shape
     places = np.zeros((frames, rows, columns, 2), np.float32)
     light = np.zeros((frames, rows, columns), np.float32)
@@ -103,4 +112,5 @@ def histories(window: Sequence[Array], middle: int) -> Array:
     jolt = np.diff(velocity, axis=0, append=velocity[-1:])
     change = np.abs(np.diff(light, axis=0, prepend=light[:1]))
     found = np.stack([cv2.magnitude(jolt[..., 0].copy(), jolt[..., 1].copy()), change]) * inside
-    return np.ascontiguousarray(found.reshape(2, frames, -1).transpose(0, 2, 1))
+    moves = np.ascontiguousarray(found.reshape(2, frames, -1).transpose(0, 2, 1))
+    return Histories(moves, places.reshape(frames, -1, 2))

@@ -5,7 +5,8 @@ mutual information is -log(1 - r^2) / 2 (Hershey & Movellan, "Audio vision: usin
 synchrony to locate sounds", 1999); jolts against onsets is the coincidence of events (Barzelay &
 Schechner, "Harmony in motion", 2007). The best lag within 5 frames counts, less what the same
 point reaches at lags where nothing can agree: what moves all the time agrees with everything a
-little.
+little. What a mover covers when it sounds, as a floor is by a ball, agrees too: the mover, wherever
+it is by now, explains that away.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from avtool.signal.motion import Histories
 from avtool.values import Array
 
 LAG, FAR = 5, 25  # frames: lags that count, and how many beyond them are the control on each side
 SPREAD = 25.0  # frames: of the moments around the middle that count
 LIKELY = 3.0  # frames: how far sound and picture are apart, about
 STILL = (0.1, 1.0)  # spread of a jolt's and a brightness's root that is hardly any
+BESIDE = 2.0  # cells apart within which two points are in one place
+MOST = 600  # points that may explain each other; the best
 BARELY = 1e-4  # liveliness below which a point is not looked at
 NEAR = 11  # cells around a point in which the liveliest one sets the scale
 
@@ -40,25 +44,24 @@ def sounding(levels: Array) -> Array:
     return np.stack(found).astype(np.float32)
 
 
-def synchrony(histories: Array, middle: int, sound: Array, shape: tuple[int, int]) -> Array:
+def synchrony(histories: Histories, middle: int, sound: Array, shape: tuple[int, int]) -> Array:
     """How much more each point agrees with the sound than by chance, 0 and up.
 
     Shape:
-        histories: float [2, rows * columns, frames] of ``motion.histories``
         sound: float [2, frames + 2 * (LAG + FAR)] of ``sounding``; it begins LAG + FAR frames
         before the histories do, whose cells are those of frame ``middle``
         shape: (rows, columns); output: float32 [rows, columns]
     """
-    frames = histories.shape[2]
+    frames = histories.moves.shape[2]
     lags = np.arange(-LAG - FAR, LAG + FAR + 1)
     weight = np.exp(-0.5 * ((np.arange(frames) - middle) / SPREAD) ** 2).astype(np.float32)
     weight /= weight.sum()
-    moves, spread = _standard(np.sqrt(histories), weight)
+    moves, spread = _standard(np.sqrt(histories.moves), weight)
     views = np.lib.stride_tricks.sliding_window_view(sound, frames, axis=1)  # [2, lags, frames]
     heard, _ = _standard(views, weight)
     likely = np.exp(-0.5 * (lags / LIKELY) ** 2).astype(np.float32)
     near = np.abs(lags) <= LAG
-    now = np.sqrt(histories[..., max(0, middle - 4) : middle + 5].mean(-1))
+    now = np.sqrt(histories.moves[..., max(0, middle - 4) : middle + 5].mean(-1))
     found = np.zeros(shape[0] * shape[1], np.float32)
     for move, size, still, lately in zip(moves, spread[..., 0], STILL, now, strict=True):
         lively = size / (size + still) * _of_liveliest(size.reshape(shape))
@@ -69,10 +72,38 @@ def synchrony(histories: Array, middle: int, sound: Array, shape: tuple[int, int
         bits = bits.reshape(len(some), 2, len(lags))
         best = (bits * likely)[..., near].max(-1) - bits[..., ~near].mean(-1)
         found[some] += np.maximum(best, 0).sum(1) * lively[some]
+    onsets = sound[1, LAG + FAR : LAG + FAR + frames]
+    found *= 1 - _explained(found, histories.places, weight, onsets)
     smooth: Array = cv2.GaussianBlur(
         found.reshape(shape), (3, 3), 0, borderType=cv2.BORDER_REPLICATE
     )
     return smooth
+
+
+def _explained(found: Array, places: Array, weight: Array, onsets: Array) -> Array:
+    """How far another point explains what each one agrees with, 0 to 1, [points].
+
+    It does where it was in the same place when something was heard, agrees too, and travels more.
+    """
+    explained = np.zeros_like(found)
+    some = np.argsort(-found)[:MOST]
+    some = some[found[some] > 0.2 * found.max(initial=0)]
+    if not len(some):
+        return explained
+    paths, agree = places[:, some], found[some]
+    middles = np.tensordot(weight, paths, 1)
+    travel = np.sqrt(np.tensordot(weight, np.square(paths - middles).sum(-1), 1))
+    heard = weight * onsets**2
+    heard /= heard.sum() + 1e-9
+    paths = paths - middles.mean(0)  # so that squares stay small
+    at = (paths * np.sqrt(heard)[:, None, None]).transpose(1, 0, 2).reshape(len(some), -1)
+    size = np.square(at).sum(1)
+    apart = np.maximum(size[:, None] + size - 2 * at @ at.T, 0)  # mean square, in cells
+    together = np.exp(-0.5 * apart / BESIDE**2)
+    as_good = np.minimum(agree / (0.5 * agree[:, None]), 1)
+    more = np.maximum(2 * travel / (travel + travel[:, None] + 0.2) - 1, 0)
+    explained[some] = (together * as_good * np.sqrt(more)).max(1)
+    return explained
 
 
 def _standard(signals: Array, weight: Array) -> tuple[Array, Array]:
