@@ -134,9 +134,10 @@ def test_interrupted(number: int, jobs: str, tmp_path: Path, long_video: Path) -
     _, words = run.communicate()
     guard.cancel()
     assert run.returncode == 130
-    assert words.splitlines()[-1] == "avtool: interrupted; 1 of 3 done, a rerun goes on"
+    done = os.listdir(tmp_path / "out")  # one that was all but done may end after the signal
+    assert words.splitlines()[-1] == f"avtool: interrupted; {len(done)} of 3 done, a rerun goes on"
     assert "Traceback" not in words
-    assert os.listdir(tmp_path / "out") == ["0.mel.npy"]
+    assert len(done) < 3 and {path.split(".", 1)[1] for path in done} == {"mel.npy"}
     assert not children_of(run.pid)
 
 

@@ -16,9 +16,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,25 +76,30 @@ def drive(
     failures: list[str] = []
     show = show or _print_outputs
     with Progress(len(jobs)) as progress, _terminated_as_interrupted():
+        ended: list[str] = []  # also what ends after an interrupt
 
         def one(job: Job) -> Report:
-            return _one(job, work, overwrite or out == "-", stop, progress, out)
+            report = _one(job, work, overwrite or out == "-", stop, progress, out)
+            ended.append(report.status)
+            return report
 
         try:
-            for report in _completed(jobs, one, threads, stop):
-                reports[report.status] += 1
-                progress.advance(report.input)
-                for warning in report.warnings:
-                    say.warning(f"{report.input}: {warning}")
-                if report.error:
-                    failures.append(report.error)
-                    say.error(report.error)
-                if as_json:
-                    _print_json(report, options or {})
-                elif out != "-":
-                    show(report)
+            with closing(_completed(jobs, one, threads, stop)) as completed:
+                for report in completed:
+                    reports[report.status] += 1
+                    progress.advance(report.input)
+                    for warning in report.warnings:
+                        say.warning(f"{report.input}: {warning}")
+                    if report.error:
+                        failures.append(report.error)
+                        say.error(report.error)
+                    if as_json:
+                        _print_json(report, options or {})
+                    elif out != "-":
+                        show(report)
         except KeyboardInterrupt:
-            say.error(f"interrupted; {reports['done']} of {len(jobs)} done, a rerun goes on")
+            done = ended.count("done")
+            say.error(f"interrupted; {done} of {len(jobs)} done, a rerun goes on")
             return INTERRUPTED
     if len(jobs) > 1:
         counts = (f"{reports['done']} done", f"{reports['skipped']} already there")
@@ -106,7 +111,7 @@ def drive(
 
 def _completed(
     jobs: Sequence[Job], one: Callable[[Job], Report], threads: int, stop: threading.Event
-) -> Iterator[Report]:
+) -> Generator[Report, None, None]:
     """Reports in the order of the inputs, with at most a few jobs waiting."""
     waiting: list[Future[Report]] = []
     pool = ThreadPoolExecutor(threads)
@@ -114,9 +119,11 @@ def _completed(
         for job in jobs:
             waiting.append(pool.submit(one, job))
             if len(waiting) >= 4 * threads:
-                yield waiting.pop(0).result()
+                yield waiting[0].result()
+                del waiting[0]
         while waiting:
-            yield waiting.pop(0).result()
+            yield waiting[0].result()
+            del waiting[0]
     finally:
         stop.set()
         for future in waiting:
