@@ -16,6 +16,7 @@ from avtool.draw.sheet import GREY, MARGIN, RULE, SEEN_RGB, SPEAKS_RGB, WIDTH
 from avtool.values import Array, Frames, Source, Sources
 
 LIKELY = 0.5  # of being visible: from here on a source is marked
+UNLIKELY = 0.15  # below, it is said not to be there without a "perhaps"
 STRIP = 0.09  # of the picture's height that shows the sound
 SECONDS = 20.0  # of sound that the strip shows at most
 FAINT = 0.003  # amplitude that is drawn as loud as any, -50 dB
@@ -111,7 +112,8 @@ class _Marker:
             if step.cue == "face":
                 self._tag(image, f"face {step.face}", step.box[0], step.box[1])
         elif self._level_at(since) > 0.03:
-            self._tag(image, "source not in the picture", 0.02 * height, 0.08 * height)
+            text = "source" + " perhaps" * (step.visible >= UNLIKELY) + " not in the picture"
+            self._tag(image, text, 0.02 * height, 0.08 * height)
         self._strip(image, since)
         return image
 
