@@ -9,7 +9,7 @@ A value may be longer than memory, so each one is a *stream*: calling ``blocks()
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, Literal
@@ -51,6 +51,12 @@ class Audio:
         """The whole sound in memory, float32 [channels, time]."""
         parts = list(self.blocks())
         return np.concatenate(parts, 1) if parts else np.zeros((self.channels, 0), np.float32)
+
+    def mono(self) -> Audio:
+        """The mean of its channels, as one."""
+        blocks = self.blocks
+        means = lambda: (block.mean(0, keepdims=True) for block in blocks())  # noqa: E731
+        return replace(self, blocks=means, channels=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,6 +47,35 @@ def test_level_is_only_level(tiny: Separator) -> None:
     assert torch.isfinite(tiny(torch.zeros(1, 8000))).all()
 
 
+def test_lips_steer_only_what_has_learned_to_see(tiny: Separator) -> None:
+    mixture, lips = torch.randn(1, 16_000), torch.randn(1, 2, 25, 64)
+    blind, blank = tiny(mixture), tiny(mixture, 2, lips)
+    torch.testing.assert_close(blind, blank)  # weights that never saw any go on as they are
+    seeing = Separator(TINY).eval()
+    torch.nn.init.normal_(seeing.tell[0].weight)
+    with torch.inference_mode():
+        one, other = seeing(mixture, 2, lips), seeing(mixture, 2, lips.flip(1))
+        alone = seeing(mixture, 2, lips[:, :1])
+        unseen = seeing(mixture, 2, torch.stack([lips[:, 0], 0 * lips[:, 0]], 1))
+    assert (one - other).abs().max() > 1e-3  # which lips come first matters
+    torch.testing.assert_close(alone, unseen)  # a face that is not there is one never seen
+
+
+@pytest.mark.parametrize("frame", [0, 7, 24])
+def test_lips_are_seen_when_they_are_heard(frame: int) -> None:
+    """One frame of lips reaches the steps around its time, (frame + 1/2) / 25 s."""
+    model = Separator(TINY).eval()
+    lips = torch.zeros(1, 1, 25, 64)
+    lips[0, 0, frame] = torch.randn(64)
+    with torch.inference_mode():
+        steps = (model._seen(lips, 31) - model._seen(0 * lips, 31)).abs().sum(-1)[0]
+    # A step is two frames of 16 ms; the first one's middles are at 0 and 16 ms.
+    times = torch.arange(31) * 0.032 + 0.008
+    reached = times[steps > 1e-4]
+    assert len(reached) and (reached - (frame + 0.5) / 25).abs().max() < 0.041
+    assert times[steps.argmax()] == pytest.approx((frame + 0.5) / 25, abs=0.02)
+
+
 def test_order_of_voices_is_free_and_the_best_is_found() -> None:
     targets = torch.randn(4, 4, 2000)
     noisy = targets + 0.3 * torch.randn(4, 4, 2000)

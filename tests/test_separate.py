@@ -179,7 +179,37 @@ def test_lips_decide(twins: None, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(weights, "lipvoice", lambda: sure)
     one.lips[:], two.lips[:] = 1, -1
-    first = separate.run(clip, Options(tracks=[one, two])).voices[1].samples
+    first = separate.run(clip, Options(tracks=[one, two], blind=True)).voices[1].samples
     one.lips[:], two.lips[:] = -1, 1
-    second = separate.run(clip, Options(tracks=[one, two])).voices[2].samples
+    second = separate.run(clip, Options(tracks=[one, two], blind=True)).voices[2].samples
     np.testing.assert_array_equal(first, second)
+
+
+def test_the_separator_sees_the_lips_that_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of faces that move theirs, in order, at the window's own frames; the rest are not."""
+    shown: list[torch.Tensor | None] = []
+
+    def separator(mixture: torch.Tensor, voices: int, lips: torch.Tensor | None) -> torch.Tensor:
+        shown.append(lips)
+        return torch.stack([mixture / (voices + 1)] * (voices + 1), 1)
+
+    match = LipVoice().eval()
+    monkeypatch.setattr(weights, "separator", lambda path: separator)
+    monkeypatch.setattr(weights, "lipvoice", lambda: match)
+    clip = Clip("talk", Audio.of(noise(1, 12.0, 16_000), 16_000), None, 12.0)
+    one, still, two = face(1, 300), face(2, 300), face(3, 300)
+    still.lips[:] = still.lips[:1]
+    late = Track(
+        3, np.arange(150, 300), two.boxes[150:], two.lips[150:], np.ones(150), two.portrait, 0
+    )
+    separate.run(clip, Options(tracks=[one, still, late], voices=2))
+    separate.run(clip, Options(tracks=[one, still, late], voices=2, blind=True))
+    first, second, *blind = shown
+    assert blind == [None, None]
+    assert first is not None and second is not None
+    assert first.shape == (1, 2, 200, 64) and second.shape == (1, 2, 150, 64)
+    with torch.inference_mode():
+        own = match.lips(torch.from_numpy(one.lips[None, :200]))[0]
+    torch.testing.assert_close(first[0, 0], own)
+    # Face 3 comes at 6 s: not seen in the first window's first 150 frames, then all the time.
+    assert not first[0, 1, :150].any() and first[0, 1, 150:].any(1).all() and second.any(-1).all()

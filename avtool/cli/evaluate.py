@@ -87,8 +87,9 @@ def measure(
     length = true.shape[1]
     mixture = hearing.at_rate(audio.samples, audio.rate, RATE, length).mean(0)
 
-    def voices(seen: Sequence[Track]) -> Array:
-        result = separating.run(clip, separating.Options(weights=weights, tracks=seen))
+    def voices(seen: Sequence[Track], blind: bool = False) -> Array:
+        options = separating.Options(weights=weights, tracks=seen, blind=blind)
+        result = separating.run(clip, options)
         given = []
         for number in range(1, len(true) + 1):
             voice = result.voices.get(number)
@@ -99,8 +100,11 @@ def measure(
     ours = voices(tracks)
     found = {"avtool": _rows(ours, true, mixture)}
     found["mixture"] = _rows(np.stack([mixture] * len(true)), true, mixture)
-    # The same voices, given to faces by how lip opening goes with loudness.
-    found["lip opening, loudness"] = _rows(ours[_by_opening(tracks, ours)], true, mixture)
+    # Voices of a separator that sees no lips, given to faces by the network of lips and voices, or
+    # by how lip opening goes with loudness.
+    parted = voices(tracks, blind=True)
+    found["blind, lip-voice match"] = _rows(parted, true, mixture)
+    found["blind, lip opening"] = _rows(parted[_by_opening(tracks, parted)], true, mixture)
     # The control: with the faces' lips swapped, the voices must swap too.
     swapped = [
         Track(a.face, b.frames, b.boxes, b.lips, b.scores, a.portrait, a.portrait_frame)

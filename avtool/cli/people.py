@@ -149,11 +149,8 @@ def _picture(clip: Clip, tracks: Sequence[Track], result: separating.Result) -> 
     assert clip.audio is not None
 
     def levels(sound: Audio) -> Matrix:
-        mono = replace(
-            sound, blocks=lambda: (b.mean(0, keepdims=True) for b in sound.blocks()), channels=1
-        )
         options = mel.Options(n_mels=80, fmax=min(8000.0, sound.rate / 2), top=None)
-        return mel.run(Clip(clip.name, mono, None, clip.duration), options).mel
+        return mel.run(Clip(clip.name, sound.mono(), None, clip.duration), options).mel
 
     portraits = {track.face: track.portrait for track in tracks}
     rows: list[tuple[str, Array | None, Matrix]] = [("source", None, levels(clip.audio))]

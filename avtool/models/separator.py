@@ -5,8 +5,11 @@ with band-split RNN", 2023). Each band tells its levels and its autocorrelation,
 that a band repeats at says whose it is (Slaney & Lyon, "A perceptual pitch detector", 1990). A
 block that looks along time and then across bands is stacked a few times (Luo et al., "Dual-path
 RNN", 2020; across bands as in Quan & Li, "SpatialNet", 2024). Masks, one a voice and one for all
-else, add up to one, so the outputs add up to the mixture. It is trained without knowing whose voice
-is whose (``permutation_loss``), and to tell early which places have one source
+else, add up to one, so the outputs add up to the mixture.
+
+It may see the lips of those who speak (Ephrat et al., "Looking to Listen", 2018): where it does,
+the first voice is that of the first lips, and so on; where it does not, voices come in any order.
+It is trained for both (``permutation_loss``), and to tell early which places have one source
 (``clustering_loss``).
 """
 
@@ -20,7 +23,7 @@ from itertools import permutations
 import torch
 from torch import Tensor, nn
 
-RATE = 16_000
+RATE, FPS = 16_000, 25
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Config:
         blocks: how often the block of two layers is stacked.
         shared: channels in which bands see each other; embedding: of the clustering.
         lags: periods of voices, 50 to 450 Hz, at which each band is compared with itself.
+        lips: size of a frame of lips, as ``LipVoice.lips`` gives them; seen: channels for them.
         heads: for each head, how many voices it gives at most.
     """
 
@@ -48,6 +52,8 @@ class Config:
     shared: int = 16
     embedding: int = 20
     lags: int = 48
+    lips: int = 64
+    seen: int = 128
     heads: Sequence[int] = (2, 3)
 
     def widths(self) -> list[int]:
@@ -65,6 +71,8 @@ class Separator(nn.Module):
 
     Shape:
         input: float [batch, time], 16 kHz, any level
+        lips: float [batch, faces, frames at 25 fps, lips], not more faces than voices; a frame
+        of zeros is one that is not seen
         output: float [batch, voices + 1, time]; the last is all that is no voice; they sum to
         the input
     """
@@ -92,6 +100,11 @@ class Separator(nn.Module):
             }
         )
         self.embed = nn.Linear(config.width, config.embedding)
+        self.look = nn.Linear(max(config.heads) * (config.lips + 1), config.seen)
+        tell = [nn.Linear(config.seen, config.width, bias=False) for _ in range(config.blocks)]
+        for each in tell:
+            nn.init.zeros_(each.weight)  # what has learned without lips goes on as it is
+        self.tell = nn.ModuleList(tell)
         self.register_buffer("window", torch.hann_window(config.n_fft).sqrt(), persistent=False)
         periods = torch.exp(torch.linspace(math.log(1 / 450), math.log(1 / 50), config.lags))
         turns = torch.arange(config.n_fft // 2 + 1)[:, None] * (RATE / config.n_fft) * periods
@@ -101,20 +114,22 @@ class Separator(nn.Module):
         self.window: Tensor
         self.turns: Tensor
 
-    def forward(self, mixture: Tensor, voices: int = 2) -> Tensor:
+    def forward(self, mixture: Tensor, voices: int = 2, lips: Tensor | None = None) -> Tensor:
         """Separate; ``voices`` chooses the head."""
-        return self.parts_and_trunk(mixture, voices)[0]
+        return self.parts_and_trunk(mixture, voices, lips)[0]
 
-    def parts_and_trunk(self, mixture: Tensor, voices: int) -> tuple[Tensor, Tensor]:
+    def parts_and_trunk(
+        self, mixture: Tensor, voices: int, lips: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """The parts, and what they were made of: [batch, bands, steps, width]."""
         level = mixture.square().mean(-1, keepdim=True).sqrt() + 1e-6
         spectrum = self.stft(mixture / level)  # [batch, bins, frames]
-        trunk = self.features(spectrum)
+        trunk = self.features(spectrum, lips)
         masks = self.heads[str(voices)](trunk)[..., : spectrum.shape[-1]]
         parts = self._istft(masks * spectrum[:, None], mixture.shape[-1])
         return parts * level[:, None], trunk
 
-    def features(self, spectrum: Tensor) -> Tensor:
+    def features(self, spectrum: Tensor, lips: Tensor | None = None) -> Tensor:
         """[batch, bins, frames] complex -> [batch, bands, steps, width]."""
         group = self.config.group
         spectrum = nn.functional.pad(spectrum, (0, -spectrum.shape[-1] % group))
@@ -135,13 +150,32 @@ class Separator(nn.Module):
             seen = torch.cat([seen, 4 * period.abs(), 4 * period.real], -1)
             bands.append(project(norm(seen)))
         x = torch.stack(bands, 2).float()  # [batch, steps, bands, width]
-        for block in self.blocks:
+        seen = None if lips is None else self._seen(lips, x.shape[1])
+        for block, tell in zip(self.blocks, self.tell, strict=True):
             assert isinstance(block, nn.ModuleList)
             over_time, over_bands = block
+            if seen is not None:
+                x = x + tell(seen)[:, :, None]
             steps = x.transpose(0, 1).flatten(1, 2)  # [steps, batch * bands, width]
             x = x + over_time(steps).unflatten(1, (len(x), -1)).transpose(0, 1)
             x = over_bands(x)
         return x.transpose(1, 2)
+
+    def _seen(self, lips: Tensor, steps: int) -> Tensor:
+        """[batch, faces, frames, lips] -> [batch, steps, seen], at the times of the steps."""
+        config = self.config
+        known = (lips != 0).any(-1, keepdim=True).to(lips.dtype)
+        lips = torch.cat([nn.functional.layer_norm(lips, lips.shape[-1:]) * known, known], -1)
+        missing = max(config.heads) - lips.shape[1]
+        lips = nn.functional.pad(lips, (0, 0, 0, 0, 0, missing)).transpose(1, 2).flatten(2)
+        # A step is heard around its middle; so is a picture seen.
+        step = config.group * config.hop_samples
+        times = torch.arange(steps, device=lips.device) * step + (step - config.hop_samples) / 2
+        place = (times / (RATE / FPS) - 0.5).clamp(0, lips.shape[1] - 1)
+        low = place.long().clamp_max(max(0, lips.shape[1] - 2))
+        part = (place - low)[:, None]
+        high = (low + 1).clamp_max(lips.shape[1] - 1)
+        return nn.functional.silu(self.look(lips[:, low] * (1 - part) + lips[:, high] * part))
 
     def stft(self, sound: Tensor) -> Tensor:
         n_fft, hop = self.config.n_fft, self.config.hop_samples
@@ -215,7 +249,9 @@ class Masks(nn.Module):
         return torch.cat(masks, 2)
 
 
-def permutation_loss(parts: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def permutation_loss(
+    parts: Tensor, targets: Tensor, known: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """The error of the voices' best order (Yu et al., "Permutation invariant training", 2017).
 
     A voice that is there counts by its SNR in dB, up to 30 dB; a voice that is not, by the level
@@ -223,6 +259,7 @@ def permutation_loss(parts: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
     Shape:
         parts, targets: [batch, voices + 1, time], the rest last
+        known: bool [batch, voices], targets that are to be found in their own place
         output: [batch], in dB, lower is better; [batch, voices] the part of each target
     """
     mixture = targets.sum(1).square().sum(-1)[:, None, None]
@@ -234,6 +271,9 @@ def permutation_loss(parts: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     voices = targets.shape[1] - 1
     orders = list(permutations(range(voices)))
     each = torch.stack([score[:, range(voices), order].mean(-1) for order in orders], -1)
+    if known is not None:
+        away = torch.tensor(orders, device=parts.device) != torch.arange(voices).to(parts.device)
+        each = each.masked_fill((known[:, None] & away).any(-1), torch.inf)
     best, index = each.min(-1)
     order = torch.tensor(orders, device=parts.device)[index]
     return best + 0.2 * score[:, voices, voices], order

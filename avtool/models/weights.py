@@ -38,7 +38,7 @@ class Weights:
 TABLE = {
     "separator": Weights(
         file="separator.safetensors",
-        sha256="5ed0b5c290f4c31530eb4995d75a1582d6315ecf9e5251941a1ce9eb3baf4504",
+        sha256="92cb9785f8d96619fbab6d98c8ff996e570abbfa708a978fe4d13def25557583",
         licence="Apache-2.0",
         data="LibriSpeech train-clean-100 (211 readers), GRID s1, ESC-10; all CC BY",
         score="see weights/separator.md",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -116,10 +116,7 @@ def listen(audio: Audio) -> Sound:
     if audio.rate != RATE:
         audio = Audio.of(at_rate(audio.samples, audio.rate, RATE), RATE)
 
-    def one() -> Iterator[Array]:
-        return (block.mean(0, keepdims=True) for block in audio.blocks())
-
-    mono = replace(audio, blocks=one, channels=1)
+    mono = audio.mono()
     power, sides = [], []  # type: list[float], list[tuple[float, float]]
     held = np.zeros((audio.channels, 0), np.float32)
     step = RATE // FPS

@@ -1,14 +1,15 @@
 """Who says what: the sound taken apart in windows, each voice weighed against each face.
 
-A network splits each window into voices (``models.separator``), another weighs each voice against
-each face's lips (``models.lipvoice``), and the best sequence of assignments is taken
-(``pipelines.assignment``).
+A network that sees the moving lips splits each window into voices (``models.separator``), another
+weighs each voice against each face's lips (``models.lipvoice``), and the best sequence of
+assignments is taken (``pipelines.assignment``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,11 @@ from avtool.faces import LIPS, Track
 from avtool.pipelines.assignment import State, Window, assign
 from avtool.spool import Spool
 from avtool.values import Array, Audio
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from avtool.models.lipvoice import LipVoice
 
 RATE, FPS = 16_000, 25
 FRAME_SAMPLES = RATE // FPS
@@ -53,21 +59,32 @@ class Heard:
 
 
 def hear(
-    audio: Audio, tracks: Sequence[Track], voices: int | None = None, weights: str | None = None
+    audio: Audio,
+    tracks: Sequence[Track],
+    voices: int | None = None,
+    weights: str | None = None,
+    *,
+    blind: bool = False,
 ) -> Heard:
     """Take a sound apart and give its voices to faces.
 
     Args:
         voices: how many people speak at once at most, 2 or 3; None is 2 for up to two faces.
         weights: a separator of the user's own.
+        blind: it does not see the lips; they only tell whose voice is whose.
     """
-    spool = Spool()
-    found = list(look(audio, tracks, voices or (2 if len(tracks) <= 2 else 3), weights, spool))
+    spool, voices = Spool(), voices or (2 if len(tracks) <= 2 else 3)
+    found = list(look(audio, tracks, voices, weights, spool, blind))
     return Heard(found, assign(found), spool)
 
 
 def look(
-    audio: Audio, tracks: Sequence[Track], voices: int, weights: str | None, spool: Spool
+    audio: Audio,
+    tracks: Sequence[Track],
+    voices: int,
+    weights: str | None,
+    spool: Spool,
+    blind: bool,
 ) -> Iterator[Window]:
     """Separate window by window, weigh the voices against the faces, keep them in the spool."""
     import torch
@@ -81,19 +98,21 @@ def look(
         mono = at_rate(sound, audio.rate, RATE, length).mean(0)
         padded = np.pad(mono, (0, max(0, SHORTEST_SAMPLES - len(mono))))
         with torch.inference_mode():
-            parts = separator(torch.from_numpy(padded)[None], voices)[0, :, : len(mono)].numpy()
+            whole = _whole_frames(mono[None])
+            mouths = _mouths(lipvoice, tracks, round(first * FPS / audio.rate), whole)
+            shown = [each for each in mouths if each is not None and not blind]
+            if len(shown) > voices:  # those that are heard
+                mixed = lipvoice.voice(torch.from_numpy(whole))
+                shown.sort(key=lambda each: -float(each.odds(lipvoice, mixed).sum()))
+            lips = torch.stack([each.lips for each in shown[:voices]])[None] if shown else None
+            parts = separator(torch.from_numpy(padded)[None], voices, lips)[0, :, : len(mono)]
+            parts = parts.numpy()
             spool.append(parts.T.astype(np.float32))
             heard = lipvoice.voice(torch.from_numpy(_whole_frames(parts[:voices])))
-            frames = heard.shape[1]
-            evidence = np.zeros((len(tracks), voices))
-            for row, track in enumerate(tracks):
-                lips, seen = lip_window(track, round(first * FPS / audio.rate), frames)
-                evidence[row] = -1.0  # a mouth that is still, or not seen, says nothing
-                if move(lips[seen]):
-                    embedded = lipvoice.lips(torch.from_numpy(lips)[None])
-                    odds = lipvoice.evidence(embedded, heard)  # [voices, frames]
-                    odds = odds + lipvoice.contrast(embedded[0], heard)
-                    evidence[row] = odds.numpy()[:, seen].sum(1)
+            evidence = np.full((len(tracks), voices), -1.0)  # a mouth that is still says nothing
+            for row, each in enumerate(mouths):
+                if each is not None:
+                    evidence[row] = each.odds(lipvoice, heard).sum(1).numpy()
         power = (parts**2).mean(1)
         level = power[:voices] / max(float((mono**2).mean()), 1e-12)
         loud = np.square(_whole_frames(parts[:voices]).reshape(voices, -1, FRAME_SAMPLES)).mean(2)
@@ -103,6 +122,36 @@ def look(
             follows = _correlation(before[:voices, STEP * RATE :], parts[:voices])
         before = parts
         yield Window(len(mono), evidence, level, follows, active)
+
+
+@dataclass(frozen=True, eq=False)
+class _Mouth:
+    """Lips that move. Shape: lips: [frames, size], 0 where they are not seen."""
+
+    lips: Tensor
+
+    def odds(self, lipvoice: LipVoice, heard: Tensor) -> Tensor:
+        """Log-odds that voices [voices, frames, size] are its own, [voices, frames]."""
+        seen = (self.lips != 0).any(-1)
+        odds = lipvoice.evidence(self.lips[None], heard) + lipvoice.contrast(self.lips, heard)
+        return odds * seen
+
+
+def _mouths(
+    lipvoice: LipVoice, tracks: Sequence[Track], first: int, sound: Array
+) -> list[_Mouth | None]:
+    """The mouths that move in a window, None for those that do not."""
+    import torch
+
+    found: list[_Mouth | None] = []
+    for track in tracks:
+        lips, seen = lip_window(track, first, sound.shape[1] // FRAME_SAMPLES)
+        if move(lips[seen]):
+            embedded = lipvoice.lips(torch.from_numpy(lips)[None])[0]
+            found.append(_Mouth(embedded * torch.from_numpy(seen)[:, None]))
+        else:
+            found.append(None)
+    return found
 
 
 def _whole_frames(parts: Array) -> Array:

@@ -35,12 +35,14 @@ class Options:
         face: whose voice, counted from 1; None is every face's.
         voices: how many people speak at once at most, 2 or 3; None is 2 for up to two faces.
         weights: a separator of the user's own.
+        blind: the separator does not see the lips; they only tell whose voice is whose.
         tracks: what an earlier look at the faces found; None looks now.
     """
 
     face: int | None = None
     voices: int | None = None
     weights: str | None = None
+    blind: bool = False
     tracks: Sequence[Track] | None = None
 
 
@@ -72,7 +74,7 @@ def run(clip: Clip, options: Options = Options()) -> Result:
     if not faces or (options.face is not None and options.face not in faces):
         raise InputError(unknown_face(clip.name, options.face or 1, len(faces)))
     wanted = faces if options.face is None else [options.face]
-    heard = hear(audio, tracks, options.voices, options.weights)
+    heard = hear(audio, tracks, options.voices, options.weights, blind=options.blind)
 
     def voice(face: int) -> Audio:
         place = faces.index(face)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,10 +91,22 @@ def sized(sound: Array, length: int) -> Array:
     return np.pad(sound, (0, max(0, length - len(sound))))[:length]
 
 
-def pack(data: Path, out: Path) -> None:
+def more_readers(items: Iterable[Recording], seed: int = 0) -> Iterator[Recording]:
+    """The recordings, and after each reader's to learn from, the same by two other throats."""
+    from avtool.training.throats import LIKE, other_throats
+
+    rng = np.random.default_rng(seed)
+    for item in items:
+        yield item
+        if item.sex and item.split == "train" and item.speaker.isdecimal():
+            for n, voice in enumerate(other_throats(rng, item.samples, (LIKE, LIKE), 420.0), 1):
+                yield Recording(f"{item.speaker}+{n}", item.sex, item.split, voice)
+
+
+def pack(items: Iterable[Recording], out: Path) -> None:
     """Write what may be learned from and tuned on to one small file: Vorbis in npz, no pickle."""
     facts, sounds = [], []
-    for item in recordings(data):
+    for item in items:
         if item.split == "test":
             continue
         buffer = io.BytesIO()

@@ -9,7 +9,6 @@ face nor one throat is learned.
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from avtool.models.lipvoice import FPS, FRAME_SAMPLES, LipVoice
 from avtool.pipelines import faces, hearing
 from avtool.training import corpus
 from avtool.training.mixing import Room, cut, tilt
-from avtool.training.run import Run
+from avtool.training.run import Run, arguments
 from avtool.values import Array
 
 FRAMES = 75  # of a clip
@@ -86,7 +85,7 @@ class Pairs:
                 speed, need = (total - 1) / frames, total
             first = int(rng.integers(0, total - need + 1))
             times = first + np.arange(frames) * speed
-            lips.append(self._lips(rng, self.clips.lips[index], times))
+            lips.append(self.moved_lips(rng, self.clips.lips[index], times))
             start = first * FRAME_SAMPLES + np.arange(frames * FRAME_SAMPLES) * speed
             voices = self.clips.sound[index]
             voice = voices[rng.integers(len(voices))]
@@ -94,7 +93,8 @@ class Pairs:
             sounds.append(self._sound(rng, sound.astype(np.float32)))
         return torch.from_numpy(np.stack(lips)), torch.from_numpy(np.stack(sounds))
 
-    def _lips(self, rng: np.random.Generator, lips: Array, times: Array) -> Array:
+    def moved_lips(self, rng: np.random.Generator, lips: Array, times: Array) -> Array:
+        """A clip's lips at some frames, as those of another mouth and camera: [times, 40, 2]."""
         low = np.minimum(times.astype(int), len(lips) - 2)
         part = (times - low)[:, None, None]
         points = lips[low] * (1 - part) + lips[low + 1] * part  # [frames, 40, 3]
@@ -264,20 +264,14 @@ def load(path: Path) -> tuple[dict[str, Clips], list[Array], list[Array]]:
 
 def main() -> None:
     """Train; see the module's words."""
-    parser = argparse.ArgumentParser(prog="avtool.training.lipvoice", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="data folder, or packed .npz")
-    parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint and log")
-    parser.add_argument("--minutes", type=float, default=8.0)
-    parser.add_argument("--device", default="cpu")
+    parser = arguments("lipvoice", __doc__, 8.0)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    if given.data.is_dir():
-        packed = given.out / "clips.npz"
-        if not packed.exists():
-            pack(given.data, packed)
-        given.data = packed
+    packed = given.out / "clips.npz"
+    if not packed.exists():
+        pack(given.data, packed)
     recipe = Recipe()
-    clips, noises, others = load(given.data)
+    clips, noises, others = load(packed)
     pairs = Pairs(clips["train"], noises, others)
     run = Run(
         LipVoice,

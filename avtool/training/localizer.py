@@ -12,7 +12,6 @@ look alike, and the log is too good.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +38,7 @@ from avtool.models.localizer import (
 )
 from avtool.training.boxes import read_boxes
 from avtool.training.pictures import Pictures, load, pack
-from avtool.training.run import Run
+from avtool.training.run import Run, arguments
 
 
 @dataclass(frozen=True)
@@ -174,12 +173,8 @@ def start(config: Config, recipe: Recipe, out: Path, device: str) -> Run[Localiz
 
 def main() -> None:
     """Train; see the module's words."""
-    parser = argparse.ArgumentParser(prog="avtool.training.localizer", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of clips, or packed .npz")
-    parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint and log")
+    parser = arguments("localizer", __doc__, 20.0)
     parser.add_argument("--boxes", type=Path, help="where the sources are: .csv, .json, or .xml's")
-    parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch", type=int, default=Recipe.batch, help="clips a step")
     parser.add_argument("--cells", type=int, choices=(14, 7), default=14, help="a side; 7: deeper")
     given = parser.parse_args()

@@ -69,7 +69,7 @@ class Mixer:
         alike = rng.random() < party.alike
         names = self._alike[rng.integers(2)] if alike else self._names
         for slot, name in enumerate(rng.choice(names, count, replace=False)):
-            voice = self._voice(rng, name, length, party)
+            voice = self.voice(rng, length, party, name)
             if room is not None:
                 voice = room.heard(rng, voice)
             if count > 1 and rng.random() < party.pauses:
@@ -77,13 +77,14 @@ class Mixer:
             gain = rng.uniform(-party.level, party.level)
             parts[slot] = voice * (10 ** (gain / 20) * 0.05 / (active_level(voice) + 1e-6))
         if rng.random() < party.noise:
-            noise = self._noise(rng, length)
-            gain = rng.uniform(*party.noise_level)
-            parts[slots] = noise * (10 ** (gain / 20) * 0.05 / (np.sqrt(np.mean(noise**2)) + 1e-6))
+            parts[slots] = self.noise(rng, length, party)
         return parts * np.float32(10 ** (rng.uniform(-15, 10) / 20))
 
-    def _voice(self, rng: np.random.Generator, name: str, length: int, party: Party) -> Array:
-        takes = self._readers[name]
+    def voice(
+        self, rng: np.random.Generator, length: int, party: Party, name: str | None = None
+    ) -> Array:
+        """A part of what a reader says, or anyone, at its own level: float32 [length]."""
+        takes = self._readers[name or self._names[rng.integers(len(self._names))]]
         take = takes[rng.integers(len(takes))]
         if rng.random() >= party.changed:
             return cut(rng, take, length)
@@ -95,7 +96,13 @@ class Mixer:
         spectrum = np.pad(spectrum, (0, length // 2 + 1 - len(spectrum)))
         return np.fft.irfft(spectrum * tilt(rng, len(spectrum)), length).astype(np.float32)
 
-    def _noise(self, rng: np.random.Generator, length: int) -> Array:
+    def noise(self, rng: np.random.Generator, length: int, party: Party) -> Array:
+        """A part of a noise, recorded or made, at the party's level against a voice's."""
+        noise = self._any_noise(rng, length)
+        gain = 10 ** (rng.uniform(*party.noise_level) / 20) * 0.05
+        return noise * np.float32(gain / (np.sqrt(np.mean(noise**2)) + 1e-6))
+
+    def _any_noise(self, rng: np.random.Generator, length: int) -> Array:
         if self._noises and rng.random() < 0.6:
             take = self._noises[rng.integers(len(self._noises))]
             return cut(rng, take, length)

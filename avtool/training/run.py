@@ -7,6 +7,7 @@ averaging", 1992). Several processes, one a core, share each step's gradient.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import math
@@ -69,7 +70,7 @@ class Run(Generic[Network]):
         if not path.exists():
             if begin is not None:
                 for model in (self.model, self.average):
-                    model.load_state_dict(load_file(begin))
+                    model.load_state_dict(load_file(begin), strict=False)
             return
         with safe_open(path, "pt") as file:
             facts = file.metadata()
@@ -173,6 +174,16 @@ class Run(Generic[Network]):
             if not file.tell():
                 writer.writeheader()
             writer.writerow(row)
+
+
+def arguments(name: str, words: str | None, minutes: float) -> argparse.ArgumentParser:
+    """The arguments that all recipes have."""
+    parser = argparse.ArgumentParser(prog=f"avtool.training.{name}", description=words)
+    parser.add_argument("--data", type=Path, required=True, help="data folder")
+    parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint and log")
+    parser.add_argument("--minutes", type=float, default=minutes)
+    parser.add_argument("--device", default="cpu")
+    return parser
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

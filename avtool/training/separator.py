@@ -1,15 +1,18 @@
 """The separator's recipe: ``python -m avtool.training.separator --data FOLDER --out FOLDER``.
 
-Mixtures are made while it runs, from readers in random company, rooms and noise; every example
-has its own seed. It stops at ``--minutes``, writes a checkpoint every few minutes, goes on from it
-when it is started again, and keeps a log of the score on readers that it does not learn from.
+Mixtures are made while it runs, from readers in random company, rooms and noise, and from people
+whose lips it sees; every example has its own seed. It stops at ``--minutes``, writes a checkpoint
+every few minutes, goes on from it when it is started again, and keeps a log of the score on
+readers and clips that it does not learn from.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,11 +21,15 @@ from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 from torch.utils.data import DataLoader, Dataset
 
-from avtool.metrics.separation import si_sdr_improvement
+from avtool.metrics.separation import right_voice, si_sdr_improvement
+from avtool.models import weights
+from avtool.models.lipvoice import LipVoice
 from avtool.models.separator import Config, Separator, clustering_loss, permutation_loss
-from avtool.training import corpus
+from avtool.training import corpus, lipvoice
+from avtool.training.company import Company, Scene
+from avtool.training.lipvoice import Pairs
 from avtool.training.mixing import Mixer, Party
-from avtool.training.run import Run
+from avtool.training.run import Run, arguments
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,8 @@ class Recipe:
     Args:
         batch: mixtures a step; peak: the highest learning rate; warm: steps up to it.
         triples: how often a step is one of three voices.
+        faces: how often a step is one whose voices have faces; bound: steps over which the voices
+            with faces become bound to their places.
         alike: how often all voices are of one sex.
         easy: steps over which three voices, rooms, noise and pauses come in; 0, where it begins
             with weights.
@@ -44,6 +53,8 @@ class Recipe:
     peak: float = 1.5e-3
     warm: int = 300
     triples: float = 0.25
+    faces: float = 0.55
+    bound: int = 1500
     alike: float = 0.4
     easy: int = 5000
     clustering: float = 3.0
@@ -51,16 +62,33 @@ class Recipe:
     seed: int = 0
 
 
-class Steps(Dataset[tuple[int, Tensor]]):
-    """Step number -> how many voices its head has, and its batch [batch, voices + 1, time]."""
+class Batch(NamedTuple):
+    """What a step learns from.
 
-    def __init__(self, mixer: Mixer, recipe: Recipe, first: int, rank: int) -> None:
-        self.mixer, self.recipe, self.first, self.rank = mixer, recipe, first, rank
+    Shape:
+        parts: [batch, voices + 1, time]; lips: [batch, voices, frames, 40, 2], seen: bool
+        [batch, voices, frames], known: bool [batch, voices] (see ``Scene``), or None.
+    """
+
+    parts: Tensor
+    lips: Tensor | None = None
+    seen: Tensor | None = None
+    known: Tensor | None = None
+
+
+class Steps(Dataset[Batch]):
+    """Step number -> its batch."""
+
+    def __init__(
+        self, mixer: Mixer, company: Company, recipe: Recipe, first: int, rank: int
+    ) -> None:
+        self.mixer, self.company = mixer, company
+        self.recipe, self.first, self.rank = recipe, first, rank
 
     def __len__(self) -> int:
         return 10_000_000
 
-    def __getitem__(self, index: int) -> tuple[int, Tensor]:
+    def __getitem__(self, index: int) -> Batch:
         step, recipe = self.first + index, self.recipe
         draw = np.random.default_rng((recipe.seed, step))
         hard = min(1.0, step / recipe.easy) if recipe.easy else 1.0
@@ -76,11 +104,18 @@ class Steps(Dataset[tuple[int, Tensor]]):
             noise=0.3 * hard,
             pauses=0.25 * hard,
         )
-        parts = [
-            self.mixer.draw((recipe.seed, step, self.rank, n), party, slots)
-            for n in range(recipe.batch)
-        ]
-        return slots, torch.from_numpy(np.stack(parts))
+        seeds = [(recipe.seed, step, self.rank, n) for n in range(recipe.batch)]
+        if draw.random() >= recipe.faces * hard:
+            parts = [self.mixer.draw(seed, party, slots) for seed in seeds]
+            return Batch(torch.from_numpy(np.stack(parts)))
+        party = replace(party, seconds=0.8 * recipe.seconds)  # so that clips can be sped up
+        return stacked([self.company.draw(seed, party, slots) for seed in seeds])
+
+
+def stacked(scenes: list[Scene]) -> Batch:
+    """Scenes as one batch."""
+    columns = zip(*((s.parts, s.lips, s.seen, s.known) for s in scenes), strict=True)
+    return Batch(*(torch.from_numpy(np.stack(column)) for column in columns))
 
 
 def score(model: Separator, mixer: Mixer, count: int, device: str) -> dict[str, float]:
@@ -102,24 +137,61 @@ def score(model: Separator, mixer: Mixer, count: int, device: str) -> dict[str, 
     return found
 
 
+def score_seen(
+    model: Separator, match: LipVoice, company: Company, count: int, device: str
+) -> dict[str, float]:
+    """SI-SDR improvement of two whose lips are seen, and how often each is in its own place."""
+    party = Party(2.8, (2,), level=0.0, changed=0.0, room=0.0, noise=0.0, pauses=0.0)
+    gains, right = [], []
+    for n in range(0, count, 8):
+        scenes = [company.draw((54321, n + k), party, 2, faces=1.0) for k in range(8)]
+        batch = stacked(
+            [scene for scene in scenes if scene.known.all() and scene.parts[:2].any(1).all()]
+        )
+        with torch.inference_mode():
+            lips = embedded(match, batch, device)
+            given = model(batch.parts.sum(1).to(device), 2, lips)[:, :2].cpu().numpy()
+        parts = batch.parts.numpy()
+        gains += list(si_sdr_improvement(given, parts[:, :2], parts.sum(1, keepdims=True)))
+        right += list(right_voice(given, parts[:, :2]))
+    return {"si_sdri_seen": float(np.mean(gains)), "right": float(np.mean(right))}
+
+
 def loss_of(
-    model: Separator, voices: int, targets: Tensor, recipe: Recipe, device: str = "cpu"
+    model: Separator,
+    match: LipVoice,
+    batch: Batch,
+    recipe: Recipe,
+    device: str = "cpu",
+    bound: float = 1.0,
 ) -> Tensor:
-    """What one step goes down: the error of the voices, and of telling places apart."""
-    targets = targets.to(device)
+    """What one step goes down: the error of the voices, and of telling places apart.
+
+    Args:
+        bound: how far voices with known lips must be found in their own places, from 0 to 1.
+    """
+    targets = batch.parts.to(device)
+    lips = None if batch.lips is None else embedded(match, batch, device)
     with torch.autocast(torch.device(device).type, torch.bfloat16):
-        given, trunk = model.parts_and_trunk(targets.sum(1), voices)
-    loss, _ = permutation_loss(given.float(), targets)
+        given, trunk = model.parts_and_trunk(targets.sum(1), targets.shape[1] - 1, lips)
+    given = given.float()
+    loss = permutation_loss(given, targets)[0]
+    if batch.known is not None:
+        loss = loss.lerp(permutation_loss(given, targets, batch.known.to(device))[0], bound)
     return loss.mean() + recipe.clustering * clustering_loss(model, trunk, targets)
+
+
+@torch.no_grad()
+def embedded(match: LipVoice, batch: Batch, device: str) -> Tensor:
+    """The lips of a batch as the separator sees them: [batch, voices, frames, size]."""
+    assert batch.lips is not None and batch.seen is not None
+    lips = match.lips(batch.lips.to(device).flatten(0, 1)).unflatten(0, batch.lips.shape[:2])
+    return lips * batch.seen.to(device)[..., None]
 
 
 def main() -> None:
     """Train; see the module's words."""
-    parser = argparse.ArgumentParser(prog="avtool.training.separator", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="data folder, or packed .npz")
-    parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint and log")
-    parser.add_argument("--minutes", type=float, default=150.0)
-    parser.add_argument("--device", default="cpu")
+    parser = arguments("separator", __doc__, 150.0)
     parser.add_argument("--processes", type=int, default=1, help="one a core; more batches a step")
     parser.add_argument("--workers", type=int, default=1, help="processes that mix, for each")
     parser.add_argument("--batch", type=int, default=Recipe.batch, help="mixtures a process")
@@ -130,11 +202,11 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=Config.blocks)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    if given.data.is_dir():
-        packed = given.out / "corpus.npz"
-        if not packed.exists():
-            corpus.pack(given.data, packed)
-        given.data = packed
+    packed, clips = given.out / "corpus.npz", given.out / "clips.npz"
+    if not packed.exists():
+        corpus.pack(corpus.more_readers(corpus.recordings(given.data)), packed)
+    if not clips.exists():
+        lipvoice.pack(given.data, clips)
     if given.processes > 1:
         (given.out / "meeting").unlink(missing_ok=True)  # of a run that was cut off
         spawn(_process, (given,), given.processes)
@@ -150,7 +222,7 @@ def _process(rank: int, given: argparse.Namespace) -> None:
         meeting = f"file://{(given.out / 'meeting').resolve()}"
         if given.device == "cpu":
             dist.init_process_group("gloo", meeting, rank=rank, world_size=given.processes)
-    items = corpus.load(given.data)
+    items = corpus.load(given.out / "corpus.npz")
     speech = [item for item in items if item.sex]
     learned = [item for item in speech if item.split == "train"]
     noises = [item for item in items if not item.sex and item.split == "train"]
@@ -159,15 +231,25 @@ def _process(rank: int, given: argparse.Namespace) -> None:
     config = Config(width=given.width, hidden=given.hidden, blocks=given.blocks)
     run = start(config, recipe, given.out, given.device)
     run.load(given.begin)
-    steps = Steps(Mixer(learned, noises), recipe, run.step, rank)
+    mixer = Mixer(learned, noises)
+    clips, *others = lipvoice.load(given.out / "clips.npz")
+    seen = {split: Company(mixer, Pairs(each, *others)) for split, each in clips.items()}
+    match = weights.lipvoice().to(given.device)
+    steps = Steps(mixer, seen["train"], recipe, run.step, rank)
     loader = DataLoader(steps, batch_size=None, num_workers=given.workers)
-    losses = (loss_of(run.model, n, parts, recipe, given.device) for n, parts in loader)
+
+    def losses() -> Iterator[Tensor]:
+        for batch in loader:
+            bound = min(1.0, 0.1 + max(0, run.step - recipe.easy) / recipe.bound)
+            yield loss_of(run.model, match, batch, recipe, given.device, bound)
+
     valid = Mixer([item for item in speech if item.split == "valid"], [])
 
     def measured() -> dict[str, float]:
-        return score(run.average, valid, 32, given.device)
+        found = score(run.average, valid, 32, given.device)
+        return found | score_seen(run.average, match, seen["valid"], 64, given.device)
 
-    for _ in run.steps(losses, measured, given.minutes * 60, first=rank == 0):
+    for _ in run.steps(losses(), measured, given.minutes * 60, first=rank == 0):
         pass
 
 
