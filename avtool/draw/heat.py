@@ -61,11 +61,10 @@ def drawn(sources: Sources, frames: Frames, *, boxes: bool = False) -> Frames:
     def images() -> Iterator[Array]:
         marker = _Marker(sources, boxes)
         maps = _Between(sources)
-        start = sources.steps[0].time if sources.steps else 0.0
         for number, image in enumerate(frames.images()):
             since = float(number / frames.fps)
             heat, step = maps.at(since)
-            yield marker.mark(warmed(image, heat), step, start + since, since)
+            yield marker.mark(warmed(image, heat), step, since)
 
     return Frames(images, frames.fps, frames.width, frames.height)
 
@@ -103,7 +102,7 @@ class _Marker:
         self._tags: dict[str, Array] = {}
         self._level = loudness(self.sources.level)
 
-    def mark(self, image: Array, step: Source, time: float, since: float) -> Array:
+    def mark(self, image: Array, step: Source, since: float) -> Array:
         height = image.shape[0]
         thick = max(1, height // 240)
         if step.visible >= LIKELY:
@@ -225,14 +224,11 @@ def _said(value: Sources) -> str:
 def _moments(value: Sources) -> Iterator[tuple[float, Array, Source, Array]]:
     """(time, heat, step, picture) of the moments to show."""
     start = value.steps[0].time
-    wanted = {
-        min(len(value.steps) - 1, round((t - start) / value.every)): t for t, _ in value.shown
-    }
-    heats = {n: shown for n, shown in enumerate(value.heats()) if n in wanted}
-    for time, picture in value.shown:
-        place = min(len(value.steps) - 1, round((time - start) / value.every))
-        step = value.steps[place]
-        yield time, heats[place], step, picture
+    last = len(value.steps) - 1
+    places = [min(last, round((time - start) / value.every)) for time, _ in value.shown]
+    heats = {n: heat for n, heat in enumerate(value.heats()) if n in places}
+    for place, (time, picture) in zip(places, value.shown, strict=True):
+        yield time, heats[place], value.steps[place], picture
 
 
 def _lanes(draw: ImageDraw.ImageDraw, value: Sources, top: int) -> None:

@@ -16,7 +16,7 @@ from avtool.errors import InputError
 from avtool.faces import Track
 from avtool.media import Clip
 from avtool.pipelines import mel
-from avtool.pipelines.hearing import FPS, RATE, STEP, WINDOW, at_rate, lip_window, move, windows
+from avtool.pipelines.hearing import FPS, RATE, STEP, WINDOW, at_rate, mouths, windows
 from avtool.signal import direction
 from avtool.signal.motion import fields, grid_of, histories
 from avtool.signal.synchrony import FAR, LAG, sounding, synchrony
@@ -233,17 +233,12 @@ def spoken_by(tracks: Sequence[Track], sound: Sound) -> list[Array]:
         with torch.inference_mode():
             whole = np.pad(part, ((0, 0), (0, frames * (RATE // FPS) - part.shape[1])))
             heard = lipvoice.voice(torch.from_numpy(whole))
-            for row, track in zip(found, tracks, strict=True):
-                lips, seen = lip_window(track, first, frames)
-                odds = np.full(frames, STILL_ODDS, np.float32)
-                if move(lips[seen]):
-                    embedded = lipvoice.lips(torch.from_numpy(lips)[None])
-                    said = lipvoice.evidence(embedded, heard)
-                    odds = (said + lipvoice.contrast(embedded[0], heard))[0].numpy()
-                odds = odds * seen
+            for row, each in zip(found, mouths(lipvoice, tracks, first, frames), strict=True):
+                still = each.lips is None
+                odds = STILL_ODDS * each.seen if still else each.odds(lipvoice, heard)[0]
                 begin = margin if first else 0
                 into = row[first + begin : first + frames]
-                into[:] = odds[begin : begin + len(into)]
+                into[:] = odds[begin : begin + len(into)].numpy()
     reach = np.arange(-3 * int(SPOKEN), 3 * int(SPOKEN) + 1)
     kernel = np.exp(-0.5 * (reach / SPOKEN) ** 2)
     loud = sound.level > max(float(sound.level.max(initial=-120)) - 40, SILENT_DB)

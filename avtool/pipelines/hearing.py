@@ -99,19 +99,20 @@ def look(
         padded = np.pad(mono, (0, max(0, SHORTEST_SAMPLES - len(mono))))
         with torch.inference_mode():
             whole = _whole_frames(mono[None])
-            mouths = _mouths(lipvoice, tracks, round(first * FPS / audio.rate), whole)
-            shown = [each for each in mouths if each is not None and not blind]
+            frames = whole.shape[1] // FRAME_SAMPLES
+            every = mouths(lipvoice, tracks, round(first * FPS / audio.rate), frames)
+            shown = [] if blind else [each for each in every if each.lips is not None]
             if len(shown) > voices:  # those that are heard
                 mixed = lipvoice.voice(torch.from_numpy(whole))
                 shown.sort(key=lambda each: -float(each.odds(lipvoice, mixed).sum()))
-            lips = torch.stack([each.lips for each in shown[:voices]])[None] if shown else None
+            lips = torch.stack([each.shown for each in shown[:voices]])[None] if shown else None
             parts = separator(torch.from_numpy(padded)[None], voices, lips)[0, :, : len(mono)]
             parts = parts.numpy()
             spool.append(parts.T.astype(np.float32))
             heard = lipvoice.voice(torch.from_numpy(_whole_frames(parts[:voices])))
             evidence = np.full((len(tracks), voices), -1.0)  # a mouth that is still says nothing
-            for row, each in enumerate(mouths):
-                if each is not None:
+            for row, each in enumerate(every):
+                if each.lips is not None:
                     evidence[row] = each.odds(lipvoice, heard).sum(1).numpy()
         power = (parts**2).mean(1)
         level = power[:voices] / max(float((mono**2).mean()), 1e-12)
@@ -125,32 +126,34 @@ def look(
 
 
 @dataclass(frozen=True, eq=False)
-class _Mouth:
-    """Lips that move. Shape: lips: [frames, size], 0 where they are not seen."""
+class Mouth:
+    """A face's lips in a window. Shape: lips: [frames, size], None at rest; seen: bool [frames]."""
 
-    lips: Tensor
+    lips: Tensor | None
+    seen: Tensor
+
+    @property
+    def shown(self) -> Tensor:
+        """Lips that move, 0 where they are not seen."""
+        assert self.lips is not None
+        return self.lips * self.seen[:, None]
 
     def odds(self, lipvoice: LipVoice, heard: Tensor) -> Tensor:
-        """Log-odds that voices [voices, frames, size] are its own, [voices, frames]."""
-        seen = (self.lips != 0).any(-1)
+        """Log-odds that voices [voices, frames, size] are those of lips that move."""
+        assert self.lips is not None
         odds = lipvoice.evidence(self.lips[None], heard) + lipvoice.contrast(self.lips, heard)
-        return odds * seen
+        return odds * self.seen
 
 
-def _mouths(
-    lipvoice: LipVoice, tracks: Sequence[Track], first: int, sound: Array
-) -> list[_Mouth | None]:
-    """The mouths that move in a window, None for those that do not."""
+def mouths(lipvoice: LipVoice, tracks: Sequence[Track], first: int, frames: int) -> list[Mouth]:
+    """Each face's, from a frame on."""
     import torch
 
-    found: list[_Mouth | None] = []
+    found = []
     for track in tracks:
-        lips, seen = lip_window(track, first, sound.shape[1] // FRAME_SAMPLES)
-        if move(lips[seen]):
-            embedded = lipvoice.lips(torch.from_numpy(lips)[None])[0]
-            found.append(_Mouth(embedded * torch.from_numpy(seen)[:, None]))
-        else:
-            found.append(None)
+        lips, seen = lip_window(track, first, frames)
+        embedded = lipvoice.lips(torch.from_numpy(lips)[None])[0] if move(lips[seen]) else None
+        found.append(Mouth(embedded, torch.from_numpy(seen)))
     return found
 
 
