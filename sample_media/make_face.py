@@ -39,10 +39,12 @@ LOOK = Look(
 )
 # A face at rest is not slack.
 REST = {
-    "mouthSmileLeft": 0.10,
-    "mouthSmileRight": 0.12,
+    "mouthSmileLeft": 0.04,
+    "mouthSmileRight": 0.06,
+    "mouthPressLeft": 0.3,
+    "mouthPressRight": 0.3,
+    "mouthShrugLower": 0.3,
     "browInnerUp": 0.08,
-    "mouthShrugLower": 0.25,
 }
 
 

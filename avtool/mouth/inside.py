@@ -83,7 +83,7 @@ def drawn(unit: float, rest: tuple[float, float], white: Array, skin: Array) -> 
         form = 1 - 0.10 * place**2 - 0.16 * np.abs(place) ** 8
         shade = (0.50 + 0.50 * eased(facing * 1.25)) * form
         shade = shade * (0.90 + 0.10 * eased(tall / 0.25)) * (1 - 0.10 * eased(tall * 1.3 - 0.3))
-        enamel = white * np.array([1.0, 0.975, 0.93]) * shade[..., None]
+        enamel = white * np.array([1.06, 1.0, 0.905]) * shade[..., None]
         enamel = enamel * (1 - eased(tall)[..., None] * np.array([0.0, 0.02, 0.07]))
         pink = gum * (0.55 + 0.45 * eased(facing))[None, :, None]
         mixed = pink + cover(from_root, 2.5 * soft)[..., None] * (enamel - pink)
@@ -91,8 +91,8 @@ def drawn(unit: float, rest: tuple[float, float], white: Array, skin: Array) -> 
         return np.concatenate([np.clip(mixed, 0, 255), 255 * alpha[..., None]], -1)
 
     number, place, facing = arch(UPPER, 0.335)
-    edge = 0.030 - np.array([0.0, 0.012, 0.004, 0.014, 0.018, 0.02])[number]
-    edge = edge - 0.022 * np.abs(place) ** 5 - 0.045 * (1 - facing) ** 1.5
+    edge = 0.058 - np.array([0.0, 0.008, 0.003, 0.008, 0.010, 0.012])[number]
+    edge = edge - 0.011 * np.abs(place) ** 6 - 0.045 * (1 - facing) ** 1.5
     root = -0.088 + 0.022 * place**2 - 0.012 * (number == 1)
     upper = teeth(number, place, facing, edge, root)
 
@@ -147,14 +147,15 @@ def taken(image: Array, points: Array, drop: float, rest: tuple[float, float]) -
     away = eased(far / (0.02 * density))[..., None]
     middle = plate[rows[0] : rows[-1] + 1, np.abs(np.arange(size[0]) / density + LEFT) < 0.07]
     light = cv2.GaussianBlur(middle.mean((1, 2))[:, None], (1, 0), 0, sigmaY=len(rows) / 12)[:, 0]
-    tall = len(light)
-    split = tall // 5 + int(light[tall // 5 : max(tall // 5 + 1, 4 * tall // 5)].argmin())
+    # The upper teeth are the brightest there, and end where it is darkest below them.
+    teeth = int(light[: max(1, 6 * len(light) // 10)].argmax())
+    split = teeth + int(light[teeth : max(teeth + 1, 19 * len(light) // 20)].argmin())
     dark = np.percentile(plate[mouth > 0], 4, axis=0)
     fade = np.exp(-far / (0.10 * density))[..., None]
     whole = dark + (plate + away * (around.astype(np.float32) - plate) - dark) * fade
     down = (np.arange(size[1]) - rows[0] - split) / (0.02 * density)
     above = np.broadcast_to((255 * eased(0.5 - down))[:, None, None], (*size[::-1], 1))
-    under = np.broadcast_to((255 * eased(1.5 + down))[:, None, None], (*size[::-1], 1))
+    under = np.broadcast_to((255 * eased(1 + down))[:, None, None], (*size[::-1], 1))
     held = _held(np.concatenate([whole, under], -1))
     # On the jaw, as it will be with the jaw closed.
     lift = np.array([[1, 0, 0], [0, 1, -JAW * drop * density]])

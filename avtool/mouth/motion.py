@@ -16,9 +16,13 @@ STILL = 0.01  # pixels
 LOWER_FACE = ((0.0, 1.0), (1.05, 0.85))
 HEAD = ((0.0, 0.35), (2.0, 2.4))
 FULL, NONE = 0.45, 0.9  # parts of the radius: up to the first all moves, from the second nothing
+UPPERMOST = 0.0  # y in head coordinates of the points that hold the lower face
 RING = 1.3  # the jaw's outline, grown so much, does not follow the jaw
 FINE = 0.03  # head units between nodes around an opening
 WIPE = 0.012  # head units of an open mouth's lips that show inside as much as lip
+LASHES = 0.03  # head units above an eye that show lashes more than skin
+
+Edges = tuple[Array, Array]  # of an opening, upper and lower
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +40,12 @@ class Slit:
     lower: Array
     edge_upper: Array
     edge_lower: Array
+    closed: float  # how much more than in the source, 0 to 1
 
-    def covers(self, shape: tuple[int, ...], soft: float) -> tuple[Array, Array]:
-        """How much of each pixel the upper and the lower skin cover, float32 [h, w] each."""
+    def covers(self, shape: tuple[int, ...], soft: float) -> tuple[Array, Array, Array]:
+        """How much of each pixel the upper and the lower skin cover, and how far it is from the
+        corners, 0 beyond them to 1 in the middle, float32 [h, w] each.
+        """
         rows, columns = self.grid.inside(*shape[:2])
         first, across = self.edge_upper[0], self.edge_upper[-1] - self.edge_upper[0]
         long = float(np.hypot(*across))
@@ -47,13 +54,13 @@ class Slit:
         y = np.arange(rows.start, rows.stop)[:, None] - first[1]
         along = (x * right[0] + y * right[1]).astype(np.float32)
         down = (y * right[0] - x * right[1]).astype(np.float32)
-        upper, lower = (_curve(edge - first, right, along) for edge in self._edges())
+        upper, lower = (
+            _curve(edge - first, right, along) for edge in (self.edge_upper, self.edge_lower)
+        )
         above = np.clip((upper - down) / soft + 0.5, 0, 1)
         below = np.clip((down - lower) / soft + 0.5, 0, 1)
-        return above.astype(np.float32), below.astype(np.float32)
-
-    def _edges(self) -> tuple[Array, Array]:
-        return self.edge_upper, self.edge_lower
+        within = eased(3 * np.minimum(along, long - along) / max(long, 1e-6))
+        return above.astype(np.float32), below.astype(np.float32), within
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +117,8 @@ class Motion:
         axes = self.pose.axes[:, :2] * radii
         back = np.linalg.inv(axes)
         x, y = xs - self.pose.place(*centre, 0)[0], (ys - self.pose.place(*centre, 0)[1])[:, None]
-        return np.hypot(back[0, 0] * x + back[0, 1] * y, back[1, 0] * x + back[1, 1] * y)
+        own = back[0, 0] * x + back[0, 1] * y, back[1, 0] * x + back[1, 1] * y
+        return np.asarray(np.hypot(*own))
 
     @cached_property
     def box(self) -> Grid | None:
@@ -125,7 +133,8 @@ class Motion:
     @cached_property
     def _anchors(self) -> tuple[Array, Array]:
         """Places in the new picture and their displacement, without those around openings."""
-        index = np.concatenate([FACE, MOUTH.upper[0], MOUTH.lower[0][1:-1]])
+        face = FACE if self.region is HEAD else FACE[self.pose.own[FACE, 1] > UPPERMOST]
+        index = np.concatenate([face, MOUTH.upper[0], MOUTH.lower[0][1:-1]])
         new = self.target[index, :2].astype(np.float64)
         middle = self.pose.place(0, 0.3, 0.3)
         ring = middle + RING * (self.target[JAW, :2] - middle)
@@ -151,18 +160,18 @@ class Motion:
         unit = self.pose.unit
         new = edges(opening, self.target, unit)
         old = edges(opening, self.points, unit)
-        # Wide open lips end in some pixels that are no lip any more.
-        gap = old[1] - old[0]
-        wiped = np.minimum(0.3, WIPE * unit / np.maximum(np.hypot(*gap.T), 1e-6))[:, None] * gap
-        old = old[0] - wiped, old[1] + wiped
+        closed = float(closing(new, old).max())
+        old = _lips(old, unit) if opening is MOUTH else _lids(new, old, unit)
         both = np.concatenate([*new, *old])
         margin = opening.margin * unit
         low, high = both.min(0) - margin, both.max(0) + margin
         grid = Grid.over(low, high, FINE * unit)
         places, moved = self._anchors
         base = self.field(grid)
-        inner = [eased(np.minimum(k - a, b - k) / margin) for k, a, b in
-                 ((grid.xs, low[0], high[0]), (grid.ys, low[1], high[1]))]
+        inner = [
+            eased(np.minimum(k - a, b - k) / margin)
+            for k, a, b in ((grid.xs, low[0], high[0]), (grid.ys, low[1], high[1]))
+        ]
         near = (inner[1][:, None] * inner[0])[..., None]
         fields = []
         for rings, edge, from_edge in zip((opening.upper, opening.lower), new, old, strict=True):
@@ -177,10 +186,40 @@ class Motion:
         upper, lower = fields
         first, across = new[0][0], new[0][-1] - new[0][0]
         long = max(float(np.hypot(*across)), 1e-6)
-        along = ((grid.xs - first[0]) * across[0] + (grid.ys - first[1])[:, None] * across[1]) / long
+        along = (
+            (grid.xs - first[0]) * across[0] + (grid.ys - first[1])[:, None] * across[1]
+        ) / long
         beyond = eased(np.maximum(-along, along - long) / (0.10 * unit))[..., None]
         half = (lower - upper) / 2 * beyond
-        return Slit(opening, grid, upper + half, lower - half, *new)
+        return Slit(opening, grid, upper + half, lower - half, *new, closed)
+
+
+def _lips(old: Edges, unit: float) -> Edges:
+    """Where the edges' skin comes from: wide open lips end in pixels that are no lip."""
+    gap = old[1] - old[0]
+    part = np.minimum(0.3, WIPE * unit / np.maximum(np.hypot(*gap.T), 1e-6))
+    return old[0] - part[:, None] * gap, old[1] + part[:, None] * gap
+
+
+def _lids(new: Edges, old: Edges, unit: float) -> Edges:
+    """The same for an eye: lids that close are of the skin beyond lashes and corners."""
+    across = old[0][-1] - old[0][0]
+    right = across / max(float(np.hypot(*across)), 1e-6)
+    shut = closing(new, old)
+    reach = LASHES * unit * np.minimum(1, 3 * shut)[:, None]
+    upper = old[0] + reach * (right[1], -right[0])
+    lower = old[1] - 0.3 * reach * (right[1], -right[0])
+    out = LASHES * unit * min(1.0, 3 * float(shut.max())) * right
+    for edge in (upper, lower):
+        edge[0] -= out
+        edge[-1] += out
+    return upper, lower
+
+
+def closing(new: Edges, old: Edges) -> Array:
+    """By how much an opening is more closed than it was, 0 to 1 along it, 0 at its corners."""
+    was, is_ = (np.hypot(*(pair[1] - pair[0]).T) for pair in (old, new))
+    return np.asarray(np.clip(1 - is_ / np.maximum(was, 1e-6), 0, 1) * (was > 1e-3))
 
 
 def _curve(edge: Array, right: Array, along: Array) -> Array:
@@ -195,4 +234,4 @@ def _curve(edge: Array, right: Array, along: Array) -> Array:
     ]
     fine = np.concatenate([*pieces, edge[-1:]])
     x = np.maximum.accumulate(fine @ right)
-    return np.interp(along, x, fine @ np.array([-right[1], right[0]]))
+    return np.asarray(np.interp(along, x, fine @ np.array([-right[1], right[0]])))

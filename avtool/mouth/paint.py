@@ -12,6 +12,7 @@ from avtool.mouth.warp import eased
 from avtool.values import Array
 
 SOFT = 0.014  # head units over which a lip's edge ends
+LASH = np.array([0.48, 0.55, 0.58], np.float32)  # of the light that lashes take
 CHEEKS = [50, 280, 205, 425, 101, 330, 36, 266]
 
 
@@ -79,13 +80,15 @@ class Painter:
     ) -> Array:
         """The skin on both sides of an opening and what is between, uint8 [h, w, 3]."""
         unit = motion.pose.unit
-        above, below = slit.covers(image.shape, max(1.0, SOFT * unit))
+        above, below, within = slit.covers(image.shape, max(1.0, SOFT * unit))
         skin = cv2.blendLinear(
             slit.grid.fetched(image, slit.upper),
             slit.grid.fetched(image, slit.lower),
             above,
             below,
         )
+        if slit.opening is not MOUTH:
+            _lash(skin, above, min(1.0, 3 * slit.closed) * within, unit)
         open_ = 1 - above - below
         x, y, width, height = cv2.boundingRect((open_ > 1 / 255).astype(np.uint8))
         if not width:
@@ -120,6 +123,13 @@ class Painter:
         self._plates = inside.drawn(pose.unit, self._where(pose), white, skin)
 
 
+def _lash(skin: Array, above: Array, strength: Array, unit: float) -> None:
+    """Darken the rim of an upper lid that has come down, in place: its lashes."""
+    rim = cv2.GaussianBlur(above, (0, 0), 0.009 * unit)
+    dark = LASH * (strength * 4 * rim * (1 - rim))[..., None]
+    skin[:] = np.round(skin * (1 - dark))
+
+
 def _shadow(open_: Array, unit: float, seen: bool) -> Array:
     """How much light reaches each pixel between the lips, float32 [h, w]: little near them,
     least under the upper one. A plate cut out of a picture has most of that in itself.
@@ -127,8 +137,8 @@ def _shadow(open_: Array, unit: float, seen: bool) -> Array:
     near = cv2.GaussianBlur(open_, (0, 0), 0.028 * unit)
     lowered = np.array([[1, 0, 0], [0, 1, 0.018 * unit]])
     near = cv2.warpAffine(near, lowered, near.shape[::-1], flags=cv2.INTER_LINEAR)
-    lit = eased((near - 0.10) / 0.75)
-    least = 0.55 if seen else 0.22
+    lit = eased((near - 0.05) / 0.60)
+    least = 0.55 if seen else 0.30
     return np.asarray(least + (1 - least) * lit, np.float32)
 
 

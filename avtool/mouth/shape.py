@@ -102,4 +102,3 @@ def edges(opening: Opening, points: Array, unit: float) -> tuple[Array, Array]:
     left = np.maximum(gap - opening.closed * unit, 0)
     pull = ((gap - left) / 2)[:, None] * down
     return upper + pull, lower - pull
-

@@ -34,7 +34,7 @@ class Spline:
         at = (points - centre) / spread
         n = len(at)
         system = np.zeros((n + 3, n + 3))
-        squared = ((at[:, None] - at[None]) ** 2).sum(-1)
+        squared = sum(np.subtract.outer(k, k) ** 2 for k in at.T)
         system[:n, :n] = squared * np.log(np.maximum(squared, 1e-20)) + LOOSE * np.eye(n)
         system[:n, n], system[:n, n + 1 :] = 1, at
         system[n:, :n] = system[:n, n:].T
@@ -47,8 +47,9 @@ class Spline:
         x = ((xs - self.centre[0]) / self.spread).astype(np.float32)
         y = ((ys - self.centre[1]) / self.spread).astype(np.float32)
         squared = (y[:, None] - self.at[:, 1])[:, None] ** 2 + (x[:, None] - self.at[:, 0]) ** 2
-        squared = np.maximum(squared, np.float32(1e-12))
-        bent = (squared * np.log(squared)).reshape(-1, len(self.at)) @ self.weight
+        squared += np.float32(1e-12)
+        squared *= np.log(squared)
+        bent = squared.reshape(-1, len(self.at)) @ self.weight
         flat = self.plane[0] + x[None, :, None] * self.plane[1] + y[:, None, None] * self.plane[2]
         return np.asarray(bent.reshape(len(y), len(x), 2) + flat)
 

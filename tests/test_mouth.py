@@ -1,0 +1,172 @@
+"""A mouth that is moved in a picture: where it goes, what shows, and what must not change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from avtool.faces import Detector, Landmarker
+from avtool.mouth import Painter
+from avtool.mouth.inside import JAW
+from avtool.mouth.shape import EYES, MOUTH, Pose
+from avtool.values import Array
+
+FACE = Path(__file__).parents[1] / "sample_media" / "face.png"
+LOWER = [point for ring in MOUTH.lower for point in ring[1:-1]]
+UPPER_LIP, LOWER_LIP, CHIN = 13, 14, 152
+
+
+@pytest.fixture(scope="module")
+def face() -> tuple[Array, Array]:
+    image = np.asarray(Image.open(FACE).convert("RGB"))
+    points, _ = Landmarker().in_box(image, Detector()(image).boxes[0])
+    return image, points
+
+
+def opened(points: Array, by: float) -> Array:
+    """The mesh with the jaw let down by so many head units."""
+    pose = Pose.of(points)
+    height = pose.own[:, 1] - pose.own[LOWER_LIP, 1]
+    share = np.clip(height / 0.1, 0, 1)
+    share[LOWER] = 1
+    for ring in MOUTH.lower:  # next to the corners a lip opens less
+        share[list(ring[1:-1])] = np.sin(np.linspace(0, np.pi, len(ring)))[1:-1] ** 0.5
+    moved = points.copy()
+    moved[:, :2] += (by * share[:, None] * pose.axes[:, 1]).astype(np.float32)
+    return moved
+
+
+def gap(points: Array) -> float:
+    """Between the inner lips, head units."""
+    own = Pose.of(points).own
+    return float(own[LOWER_LIP, 1] - own[UPPER_LIP, 1])
+
+
+def seen_again(image: Array, points: Array) -> Array:
+    box = np.concatenate([points[:, :2].min(0), points[:, :2].max(0)])
+    return Landmarker().in_box(image, box)[0]
+
+
+def test_what_does_not_move_is_the_same_picture(face):
+    image, points = face
+    out = Painter().paint(image, points, points.copy(), 0.0)
+    assert out is not image
+    assert np.array_equal(out, image)
+
+
+@pytest.mark.parametrize("by", [0.03, 0.12])
+def test_nothing_changes_outside_the_region(face, by):
+    image, points = face
+    target = opened(points, by)
+    out = Painter().paint(image, points, target, by)
+    region = Painter.region(image, points, target)
+    assert region.mean() < 0.4
+    assert np.array_equal(out[~region], image[~region])
+    eyes = slice(*points[[159, 145], 1].astype(int)), slice(*points[[33, 263], 0].astype(int))
+    assert np.array_equal(out[eyes], image[eyes])
+    assert (out != image).any()
+
+
+@pytest.mark.parametrize("by", [0.06, 0.11])
+def test_lips_land_where_the_target_says(face, by):
+    image, points = face
+    target = opened(points, by)
+    out = Painter().paint(image, points, target, by)
+    found = seen_again(out, points)
+    assert gap(found) == pytest.approx(gap(target), abs=0.03)
+    assert gap(seen_again(image, points)) < 0.02  # what it was without
+    chin = Pose.of(found).own[CHIN, 1] - Pose.of(points).own[CHIN, 1]
+    assert chin == pytest.approx(by, abs=0.035)
+
+
+def test_a_closed_mouth_shows_no_inside(face):
+    """Over a picture with an open mouth whose inside is green."""
+    image, points = face
+    wide = opened(points, 0.12)
+    talking = Painter().paint(image, points, wide, 0.12)
+    inner = wide[[*MOUTH.upper[-1], *MOUTH.lower[-1][-2:0:-1]], :2]
+    cv2.fillPoly(talking, [np.round(inner).astype(np.int32)], (0, 255, 0))
+    green = (talking.astype(int) @ [-1, 2, -1]).clip(0)
+    assert (green > 100).sum() > 400
+    shut = Painter().paint(talking, wide, points, 0.0)
+    assert ((shut.astype(int) @ [-1, 2, -1]) > 100).sum() == 0
+
+
+def test_upper_teeth_stay_and_lower_follow_the_jaw(face):
+    image, points = face
+    by, more = 0.08, 0.05
+    wide = opened(points, by)
+    talking = Painter().paint(image, points, wide, by)
+    inner = np.round(wide[[*MOUTH.upper[-1], *MOUTH.lower[-1][-2:0:-1]], :2]).astype(np.int32)
+    hole = cv2.fillPoly(np.zeros(image.shape[:2], np.uint8), [inner], 1) > 0
+    line = round(float(wide[[UPPER_LIP, LOWER_LIP], 1].mean()))
+    row = np.arange(image.shape[0])[:, None] - line
+    talking[hole & (row < -3)] = 0, 220, 0
+    talking[hole & (np.abs(row) <= 3)] = 0
+    talking[hole & (row > 3)] = 0, 0, 180
+    painter = Painter()
+    painter.learn(talking, wide, by)
+
+    def ends(out: Array) -> tuple[int, int]:
+        """The lowest row of green and the highest of blue in the middle of the mouth."""
+        column = out[:, round(float(wide[UPPER_LIP, 0]))].astype(int)
+        green = np.flatnonzero(column[:, 1] - column[:, 0] > 60)
+        blue = np.flatnonzero(column[:, 2] - column[:, 0] > 40)
+        return int(green[-1]), int(blue[0])
+
+    unit = Pose.of(points).unit
+    first = ends(painter.paint(image, points, opened(points, by), by))
+    second = ends(painter.paint(image, points, opened(points, by + more), by + more))
+    assert abs(first[0] - line) <= 5
+    assert abs(second[0] - first[0]) <= 1
+    assert second[1] - first[1] == pytest.approx(JAW * more * unit, abs=2)
+
+
+def test_an_eye_closes_and_the_mouth_stays(face):
+    image, points = face
+    target = points.copy()
+    for eye in EYES:
+        target[list(eye.upper[-1])] = points[list(eye.lower[-1])]
+    out = Painter().paint(image, points, target, 0.0)
+    x, y = points[[159, 145], :2].mean(0).astype(int)
+    assert image[y, x].mean() < 90  # the pupil
+    assert out[y - 3, x].mean() > 110  # skin
+    mouth = slice(int(points[0, 1]), None)
+    assert np.array_equal(out[mouth], image[mouth])
+
+
+def test_a_head_turns_before_a_background_that_stays(face):
+    image, points = face
+    target = points + np.float32([4, 2, 0])
+    out = Painter().paint(image, points, target, 0.0)
+    middle, before = out[150:400, 150:370].astype(int), image[148:398, 146:366].astype(int)
+    assert np.abs(middle - before).mean() < 0.5
+    assert np.abs(middle - image[150:400, 150:370]).mean() > 2
+    assert np.array_equal(out[-10:], image[-10:])
+    region = Painter.region(image, points, target)
+    assert np.array_equal(out[~region], image[~region])
+
+
+@pytest.mark.parametrize("scale", [0.12, 0.35])
+@pytest.mark.parametrize("shift", [(0, 0), (-55, 0), (60, 70), (0, -75), (400, 400)])
+def test_small_and_cut_faces(face, scale, shift):
+    image, points = face
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float64)
+    small = cv2.warpAffine(image, matrix, (130, 150), borderMode=cv2.BORDER_REPLICATE)
+    placed = points * np.float32(scale) + np.float32([*shift, 0])
+    painter = Painter()
+    wide = opened(placed, 0.1)
+    painter.learn(small, wide, 0.1)
+    for target in (wide, placed + np.float32([0.5, 0, 0])):
+        assert painter.paint(small, placed, target, 0.1).shape == small.shape
+
+
+def test_the_same_again_is_the_same(face):
+    image, points = face
+    target = opened(points, 0.1)
+    first, second = (Painter().paint(image, points, target, 0.1) for _ in range(2))
+    assert np.array_equal(first, second)
