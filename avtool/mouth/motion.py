@@ -19,7 +19,7 @@ FULL, NONE = 0.45, 0.9  # parts of the radius: up to the first all moves, from t
 UPPERMOST = 0.0  # y in head coordinates of the points that hold the lower face
 RING = 1.3  # the jaw's outline, grown so much, does not follow the jaw
 FINE = 0.03  # head units between nodes around an opening
-WIPE = 0.012  # head units of an open mouth's lips that show inside as much as lip
+WIPE = 0.018  # head units of an open mouth's lips that show inside as much as lip
 LASHES = 0.03  # head units above an eye that show lashes more than skin
 
 Edges = tuple[Array, Array]  # of an opening, upper and lower
@@ -195,10 +195,13 @@ class Motion:
 
 
 def _lips(old: Edges, unit: float) -> Edges:
-    """Where the edges' skin comes from: wide open lips end in pixels that are no lip."""
+    """Where the edges' skin comes from: open lips end in pixels that are no lip, the more the
+    wider they are, for the mesh finds them less open than they are.
+    """
     gap = old[1] - old[0]
-    part = np.minimum(0.3, WIPE * unit / np.maximum(np.hypot(*gap.T), 1e-6))
-    return old[0] - part[:, None] * gap, old[1] + part[:, None] * gap
+    wide = np.maximum(np.hypot(*gap.T), 1e-6)
+    part = np.minimum(0.8, 0.15 + WIPE * unit / wide)[:, None]
+    return old[0] - part * gap, old[1] + part * gap
 
 
 def _lids(new: Edges, old: Edges, unit: float) -> Edges:
