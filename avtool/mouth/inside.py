@@ -18,6 +18,7 @@ from avtool.values import Array
 DEPTH = -0.22  # z of the front teeth in head coordinates
 LEFT, TOP, WIDE, HIGH = -0.42, -0.25, 0.84, 0.65  # a plate, head units around the closed lips
 FINEST = 500.0  # pixels of a plate to a head unit at most
+DIP = 0.7  # of the teeth's brightness: what is darker is a gap below them
 JAW = 0.9  # how far the lower teeth sink for a chin that sinks by 1
 
 # Widths of the teeth from the middle outwards, in head units of some 90 mm.
@@ -83,7 +84,7 @@ def drawn(unit: float, rest: tuple[float, float], white: Array, skin: Array) -> 
         form = 1 - 0.10 * place**2 - 0.16 * np.abs(place) ** 8
         shade = (0.50 + 0.50 * eased(facing * 1.25)) * form
         shade = shade * (0.90 + 0.10 * eased(tall / 0.25)) * (1 - 0.10 * eased(tall * 1.3 - 0.3))
-        enamel = white * np.array([1.06, 1.0, 0.905]) * shade[..., None]
+        enamel = white * np.array([0.95, 0.90, 0.815]) * shade[..., None]
         enamel = enamel * (1 - eased(tall)[..., None] * np.array([0.0, 0.02, 0.07]))
         pink = gum * (0.55 + 0.45 * eased(facing))[None, :, None]
         mixed = pink + cover(from_root, 2.5 * soft)[..., None] * (enamel - pink)
@@ -150,12 +151,15 @@ def taken(image: Array, points: Array, drop: float, rest: tuple[float, float]) -
     # The upper teeth are the brightest there, and end where it is darkest below them.
     teeth = int(light[: max(1, 6 * len(light) // 10)].argmax())
     split = teeth + int(light[teeth : max(teeth + 1, 19 * len(light) // 20)].argmin())
+    # No dark below them: the teeth hide all that belongs to the jaw.
+    parted = bool(light[split] < DIP * light[teeth])
+    split = split if parted else len(light)
     dark = np.percentile(plate[mouth > 0], 4, axis=0)
     fade = np.exp(-far / (0.10 * density))[..., None]
     whole = dark + (plate + away * (around.astype(np.float32) - plate) - dark) * fade
     down = (np.arange(size[1]) - rows[0] - split) / (0.02 * density)
     above = np.broadcast_to((255 * eased(0.5 - down))[:, None, None], (*size[::-1], 1))
-    under = np.broadcast_to((255 * eased(1 + down))[:, None, None], (*size[::-1], 1))
+    under = np.broadcast_to((255 * parted * eased(1 + down))[:, None, None], (*size[::-1], 1))
     held = _held(np.concatenate([whole, under], -1))
     # On the jaw, as it will be with the jaw closed.
     lift = np.array([[1, 0, 0], [0, 1, -JAW * drop * density]])
