@@ -15,10 +15,10 @@ import numpy as np
 
 from avtool.errors import InputError, OutputError
 from avtool.spool import Spool
-from avtool.values import Array, Audio, Faces, Matrix, Source, Sources, Voices
+from avtool.values import Array, Audio, Curves, Faces, Matrix, Mouths, Source, Sources, Voices
 
 Stream = Audio | Matrix
-Value = Stream | Faces | Voices | Sources
+Value = Stream | Curves | Faces | Mouths | Voices | Sources
 
 
 @dataclass(frozen=True)
@@ -336,6 +336,27 @@ def _sources_png(value: Sources, place: Place) -> None:
     draw_sources(value, place.path, place.title)
 
 
+def _curves_csv(value: Curves, place: Place) -> None:
+    """A row a frame: its time in seconds, then each unit by its name."""
+    with place.path.open("w", newline="") as file:
+        file.write(",".join(["time", *value.names]) + "\n")
+        times = np.arange(len(value.amounts)) / value.fps
+        np.savetxt(file, np.column_stack([times, value.amounts]), "%.4g", ",")
+
+
+def _curves_json(value: Curves, place: Place) -> None:
+    frames = value.amounts.astype(np.float64).round(4).tolist()
+    with place.path.open("w") as file:
+        json.dump({"fps": value.fps, "names": list(value.names), "frames": frames}, file)
+        file.write("\n")
+
+
+def _mouths_png(value: Mouths, place: Place) -> None:
+    from avtool.draw.mouths import draw_mouths
+
+    draw_mouths(value, place.path, place.title)
+
+
 def _png(value: Stream, place: Place) -> Sink:
     # Pillow is for those who ask for a picture.
     if isinstance(value, Audio):
@@ -361,11 +382,16 @@ SINKS: dict[type, dict[str, Callable[[Any, Place], Sink]]] = {
         ".wav": partial(_Sound, kind="WAV"),
         ".flac": partial(_Sound, kind="FLAC"),
     },
+    Curves: {
+        ".csv": partial(_Whole, writer=_curves_csv),
+        ".json": partial(_Whole, writer=_curves_json),
+    },
     Faces: {
         ".json": partial(_Whole, writer=_faces_json),
         ".png": partial(_Whole, writer=_faces_png),
     },
     Voices: {".png": partial(_Whole, writer=_voices_png)},
+    Mouths: {".png": partial(_Whole, writer=_mouths_png)},
     Sources: {
         ".json": partial(_Whole, writer=_sources_json),
         ".npz": partial(_Whole, writer=_sources_npz),

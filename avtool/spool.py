@@ -44,6 +44,12 @@ class Spool:
         while size and (data := self._file.read(size)):
             yield np.frombuffer(data, self.dtype).reshape(-1, self._columns)
 
+    def row(self, number: int) -> Array:
+        """One row, [columns]."""
+        size = self._columns * self.dtype.itemsize
+        self._file.seek(number * size)
+        return np.frombuffer(self._file.read(size), self.dtype)
+
     def __del__(self) -> None:
         self._file.close()
 

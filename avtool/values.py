@@ -185,3 +185,32 @@ class Sources:
     shown: list[tuple[float, Array]]
     cues: list[dict[str, Array]]
     level: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """What a face does, as amounts of named units (Apple's ARKit has 52).
+
+    Shape:
+        amounts: float32 [frames, units], 0 to 1; names: of the units.
+    """
+
+    amounts: Array
+    fps: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Mouths:
+    """A mouth at work, for the eye.
+
+    Shape:
+        shown: (what it says, seconds, uint8 RGB [height, width, 3]) of a few moments, the face as
+        it was first; opening, level: float [pictures], the lips' opening over the eyes' distance
+        and the sound's loudness, 0 to 1.
+    """
+
+    shown: list[tuple[str, float, Array]]
+    opening: Array
+    level: Array
+    fps: Fraction

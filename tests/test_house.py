@@ -32,11 +32,13 @@ FLOORS = {
     "avtool.ahead": 1,
     "avtool.cache": 2,
     "avtool.head": 3,
+    "avtool.mouth": 3,
 }
 # What a floor's modules must not know, whoever offers it.
 FORBIDDEN = {
     "avtool.signal": ("avtool.media", "avtool.save", "pathlib", "typer", "torch"),
     "avtool.faces": ("avtool.media", "avtool.save", "pathlib", "typer", "torch"),
+    "avtool.mouth": ("avtool.media", "avtool.save", "pathlib", "typer", "torch"),
     "avtool.models": ("avtool.media", "avtool.save", "typer"),
     "avtool.metrics": ("avtool.media", "avtool.save", "pathlib", "typer", "torch"),
     "avtool.media": ("torch", "typer", "librosa"),

@@ -272,6 +272,53 @@ def localize(
 
 
 @app.command()
+def lips(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FACE SPEECH", help="A photo or a video of a face, then what it is to say."
+        ),
+    ],
+    face: Annotated[
+        int | None,
+        typer.Option("--face", metavar="N", help="Whose mouth; else the largest face's."),
+    ] = None,
+    length: Annotated[
+        str, typer.Option(metavar="speech|video", help="Whose length the result has.")
+    ] = "speech",
+    avatar: Annotated[
+        bool, typer.Option("--avatar", help="The built-in head speaks: give the speech alone.")
+    ] = False,
+    curves: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="The motion as 52 ARKit face units: .csv or .json."),
+    ] = None,
+    fps: Annotated[int, typer.Option(metavar="25|60", help="Of the curves.")] = 25,
+    still: Annotated[
+        bool, typer.Option("--still", help="A photo moves its mouth only: no blink, no nod.")
+    ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="A photo keeps its size, else it fits 1920 x 1080.")
+    ] = False,
+    mark: Annotated[
+        bool, typer.Option("--mark", help="Write 'synthetic' into the picture.")
+    ] = False,
+    weights: Annotated[
+        str | None, typer.Option("--weights", metavar="PATH", help="A network of your own.")
+    ] = None,
+    out: opt.Out = None,
+    overwrite: opt.Overwrite = False,
+    strict: opt.Strict = False,
+    json: opt.Json = False,
+) -> None:
+    """A mouth for any sentence: a photo, a video or the built-in head says a sound."""
+    flags = locals()
+    from avtool.cli import mouths
+
+    raise typer.Exit(mouths.lips(**flags))
+
+
+@app.command()
 def info(
     inputs: opt.Inputs,
     scan: Annotated[
@@ -309,6 +356,20 @@ def eval_separation(
     from avtool.cli.evaluate import separation
 
     raise typer.Exit(separation(inputs, weights=weights, as_json=json))
+
+
+@measure.command("lips")
+def eval_lips(
+    inputs: opt.Inputs,
+    weights: Annotated[
+        str | None, typer.Option("--weights", metavar="PATH", help="A network of your own.")
+    ] = None,
+    json: opt.Json = False,
+) -> None:
+    """Mouths moved by the sound of videos of one talking face, against the real mouths."""
+    from avtool.cli.evaluate import lips as measured
+
+    raise typer.Exit(measured(inputs, weights=weights, as_json=json))
 
 
 @measure.command("localize")

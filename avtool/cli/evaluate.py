@@ -22,6 +22,7 @@ from avtool.pipelines import separate as separating
 from avtool.pipelines.audit import mean_map, motion_of
 from avtool.pipelines.cues import Sight
 from avtool.pipelines.hearing import FRAME_SAMPLES, RATE
+from avtool.pipelines.mouths import Mouth, mouths, summary
 from avtool.training import corpus
 from avtool.training.boxes import read_boxes
 from avtool.values import Array
@@ -197,6 +198,36 @@ def localize(inputs: Sequence[str], *, boxes: str, as_json: bool) -> int:
     print(f"{'':24}{'cIoU':>10}{'AUC':>10}{'pointing':>10}")
     for way, row in table.items():
         print(f"{way:24}" + "".join(f"{row[name]:10.3f}" for name in ("cIoU", "AUC", "pointing")))
+    return 0
+
+
+def lips(inputs: Sequence[str], *, weights: str | None, as_json: bool) -> int:
+    """Measure `avtool lips` on videos of one talking face; prints a table.
+
+    Raises:
+        InputError: no such video is there.
+    """
+    rows: dict[str, list[Mouth]] = {}
+    videos = 0
+    for path in [path for text in inputs for path in _videos(Path(text))]:
+        source = media.open(path)
+        if not (source.info.audio and source.info.video):
+            continue
+        found = mouths(source.clip(looking.SPEC), weights)
+        videos += bool(found)
+        for way, mouth in found.items():
+            rows.setdefault(way, []).append(mouth)
+    if not videos:
+        raise InputError(f"{', '.join(inputs)}: no video with sound shows one face all the time")
+    scores = {way: summary(each, rows["loudness"]) for way, each in rows.items()}
+    if as_json:
+        print(json.dumps({"videos": videos, **scores}))
+        return 0
+    print(f"{videos} videos; landmark distance in % of the eyes', one gain a video")
+    names = ("distance", "under loudness", "r", "lag")
+    print(f"{'':14}" + "".join(f"{name:>16}" for name in names))
+    for way, score in scores.items():
+        print(f"{way:14}" + "".join(f"{score[name]:16.2f}" for name in names))
     return 0
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
+from itertools import islice
 from math import ceil
 
 from avtool.errors import InputError, MediaError
 from avtool.media import read
 from avtool.media.probe import Info, probe
 from avtool.values import Array, Audio, Frames
+
+HELD_BYTES = 64 << 20  # of pictures that are read forwards to be given backwards
 
 __all__ = ["Clip", "Info", "Media", "Spec", "open", "probe"]
 
@@ -95,6 +98,21 @@ class Media:
         audio = self._audio(spec, reading, length) if spec.audio else None
         frames = self._frames(spec, reading) if spec.frames else None
         return Clip(self.name, audio, frames, length, reading.warnings)
+
+    def backwards(self, spec: Spec, count: int) -> Iterator[Array]:
+        """The first ``count`` pictures of a clip from the last to the first, a few held at a time.
+
+        Shape:
+            each uint8 [height, width, 3].
+        """
+        frames = self._frames(spec, read.Reading(self.name))
+        held = max(2, HELD_BYTES // (3 * frames.width * frames.height))
+        for end in range(count, 0, -held):
+            first = max(0, end - held)
+            start = spec.start + float(first / frames.fps)
+            last = float((end - first) / frames.fps)
+            part = self._frames(replace(spec, start=start, duration=last), read.Reading(self.name))
+            yield from reversed(list(islice(part.images(), end - first)))
 
     def _audio(self, spec: Spec, reading: read.Reading, seconds: float | None) -> Audio:
         if not self.info.audio:

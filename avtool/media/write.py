@@ -53,6 +53,8 @@ def write_video(
         arguments += ["-vf", (even if right or bottom else "") + colours]
         arguments += ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
         arguments += ["-c:v", "libx264", "-crf", str(crf), "-preset", "veryfast"]
+        note = audio.note if audio else ""
+        arguments += ["-metadata", f"comment={note}"] if note else []
         arguments += ["-movflags", "+faststart", "-f", muxer, "-y", ffmpeg.url(path)]
         run = ffmpeg.Run(arguments, feed=True)
         try:

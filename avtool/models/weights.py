@@ -18,6 +18,7 @@ from avtool.errors import InputError
 if TYPE_CHECKING:
     from torch import nn
 
+    from avtool.models.lipmotion import LipMotion
     from avtool.models.lipvoice import LipVoice
     from avtool.models.separator import Separator
 
@@ -50,6 +51,13 @@ TABLE = {
         data="GRID s1 (900 clips), LibriSpeech train-clean-100, ESC-10; all CC BY",
         score="see weights/lipvoice.md",
     ),
+    "lipmotion": Weights(
+        file="lipmotion.safetensors",
+        sha256="10420334d49a9c8c5c60edd8525b6443fd3ca0ee65f99e3f1ba7c1c9350cce48",
+        licence="Apache-2.0",
+        data="GRID s1 (899 clips), LibriSpeech train-clean-100, ESC-10; CC BY; made speech",
+        score="see weights/lipmotion.md",
+    ),
 }
 
 
@@ -69,6 +77,13 @@ def lipvoice(path: Path_ | None = None) -> LipVoice:
     from avtool.models.lipvoice import Config, LipVoice
 
     return _filled(lambda config: LipVoice(Config(**config)), "lipvoice", path)
+
+
+def lipmotion(path: Path_ | None = None) -> LipMotion:
+    """The motion of lips, likewise."""
+    from avtool.models.lipmotion import Config, LipMotion
+
+    return _filled(lambda config: LipMotion(Config(**config)), "lipmotion", path)
 
 
 def _filled(make: Any, name: str, path: Path_ | None) -> Any:

@@ -100,10 +100,12 @@ def run(clip: Clip, options: Options = Options()) -> Result:
     )
 
 
-def unknown_face(name: str, face: int, count: int) -> str:
+def unknown_face(
+    name: str, face: int, count: int, so: str = "nobody's voice can be asked for"
+) -> str:
     """What to say where a face is asked for that is not there."""
     if not count:
-        return f"{name}: shows no face, so nobody's voice can be asked for"
+        return f"{name}: shows no face, so {so}"
     number = "1 face" if count == 1 else f"{count} faces, 1 to {count}"
     return f"{name}: has no face {face}; it has {number}, see the sheet of 'avtool faces {name}'"
 

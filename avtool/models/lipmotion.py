@@ -1,0 +1,121 @@
+"""What a mouth does while it says this: log-mel in, the motion of a face mesh out.
+
+Each moment is told by the 0.2 s of sound around it, as lips run ahead of the voice and behind it
+(Suwajanakorn et al., "Synthesizing Obama", 2017, whose network waits as long for the sound to
+come). What comes out are amounts of a few shapes, the principal motions of a talking mouth, in
+head coordinates (``faces.align``), so that neither a face nor a camera is part of it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from avtool.models.lipvoice import Norm
+
+MELS = 64
+FPS = 50  # of the motion; the sound's frames come at twice that
+POINTS = 468
+UNITS = 52
+# fmt: off
+# of ARPABET, and silence
+PHONES = (
+    "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH",
+    "IH", "IY", "JH", "K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "SIL", "T", "TH",
+    "UH", "UW", "V", "W", "Y", "Z", "ZH",
+)
+# fmt: on
+DEEP = 13.8  # nepers of power below the loudest: 60 dB, so that a breath is heard
+QUIET = -8.0  # nepers: white noise at -60 dB of full scale, all bands together
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes: channels of the convolutions, shapes of the mouth, phones that it also tells."""
+
+    width: int = 160
+    shapes: int = 12
+    phones: int = len(PHONES)
+
+
+class LipMotion(nn.Module):
+    """Sound to motion.
+
+    Shape:
+        shapes: [shapes, 468, 3], how the mesh moves with each amount, eyes' distance 1;
+        units: [52, 468, 3], likewise for the ARKit face units of ``head.model.UNITS``.
+    """
+
+    def __init__(self, config: Config = Config()) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.front = nn.Sequential(
+            nn.Conv1d(MELS + 1, 96, 5, padding=2),
+            nn.GELU(),
+            nn.Conv1d(96, width, 4, stride=2, padding=1),
+        )
+        self.body = nn.ModuleList(
+            nn.Sequential(
+                Norm(width),
+                nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation),
+                nn.GELU(),
+                nn.Dropout(0.15),
+                nn.Conv1d(width, width, 1),
+            )
+            for dilation in (1, 2, 2, 2)
+        )
+        self.norm = Norm(width)
+        self.out = nn.Conv1d(width, config.shapes, 1)
+        self.phones = nn.Conv1d(width, config.phones, 1)
+        self.register_buffer("shapes", torch.zeros(config.shapes, POINTS, 3))
+        self.register_buffer("units", torch.zeros(UNITS, POINTS, 3))
+        self.shapes: Tensor
+        self.units: Tensor
+
+    def forward(self, heard: Tensor) -> Tensor:
+        """What ``prepared`` gives -> amounts of the shapes [batch, shapes, frames / 2]."""
+        return self.told(heard)[0]
+
+    def told(self, heard: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and how likely each of ``PHONES`` is [batch, phones, frames / 2]."""
+        trunk = self.trunk(heard)
+        return self.out(trunk), self.phones(trunk).softmax(1)
+
+    def trunk(self, heard: Tensor) -> Tensor:
+        """[batch, mels + 1, frames] -> [batch, width, frames / 2]."""
+        x = self.front(heard)
+        for layer in self.body:
+            x = x + layer(x)
+        return nn.functional.gelu(self.norm(x))
+
+
+def prepared(log_mel: Tensor) -> Tensor:
+    """What the network hears: each band beside its usual level, and last the loudness.
+
+    So it makes no difference how loud, how bright or in which room a voice was recorded.
+
+    Shape:
+        log_mel: [batch, mels, frames], natural logarithm of power at 100 frames a second, of one
+        whole recording each. Returns [batch, mels + 1, frames].
+    """
+    level = log_mel.logsumexp(1, keepdim=True)
+    loud = loudest(level[:, 0])[:, None, None]
+    bands = torch.logaddexp(log_mel, loud - DEEP - math.log(log_mel.shape[1]))
+    level = bands.logsumexp(1, keepdim=True) - loud
+    speech = torch.sigmoid((level + 5) * 1.5)
+    mean = (bands * speech).sum(-1, keepdim=True) / speech.sum(-1, keepdim=True).clamp_min(1e-3)
+    return torch.cat([(bands - mean) / 2, level / 4 + 1], 1)
+
+
+def loudest(level: Tensor) -> Tensor:
+    """How loud the loud moments of each recording are, level [batch, frames] -> [batch].
+
+    The upper tenth of what is heard at all, so that one bang among words changes little; never
+    less than -60 dB of full scale, so that an empty room does not speak.
+    """
+    heard = [row[row > row.max() - DEEP] for row in level]
+    return torch.stack([row.quantile(0.9) for row in heard]).clamp_min(QUIET)

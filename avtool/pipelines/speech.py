@@ -1,0 +1,155 @@
+"""From a sound to what a mouth does while it says it, as motion of a mesh and as face units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from avtool.faces import LIPS_INNER
+from avtool.head.model import UNITS, smooth
+from avtool.media import Clip
+from avtool.models import weights as loaded
+from avtool.models.lipmotion import FPS, MELS, LipMotion, loudest, prepared
+from avtool.pipelines import mel
+from avtool.values import Array, Audio
+
+HEARD = mel.Options(n_mels=MELS, fmin=60, fmax=7600, log="ln", top=None)
+WINDOW, MARGIN = 3000, 30  # frames of log-mel that the network takes at once, and around them
+GAIN = 1.5  # the man that it was learned from opens his mouth less than others do
+ASLEEP = 44  # dB below the loud moments, where a mouth rests
+REST = 0.12  # seconds over which a mouth comes to rest
+CHIN, LOWER = 152, 17  # points of the mesh
+INNER_UPPER, INNER_LOWER = list(LIPS_INNER[19:10:-1]), list(LIPS_INNER[1:10])
+TOUCH = 0.008  # what the mesh leaves between closed lips, eyes' distance 1
+# What a mouth does when it speaks; the others are moods.
+SPEAKING = (
+    *("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthRollLower", "mouthRollUpper"),
+    *("mouthShrugLower", "mouthShrugUpper", "mouthLowerDownLeft", "mouthLowerDownRight"),
+    *("mouthUpperUpLeft", "mouthUpperUpRight", "mouthStretchLeft", "mouthStretchRight"),
+    *("mouthSmileLeft", "mouthSmileRight", "mouthPressLeft", "mouthPressRight"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """A mouth's motion.
+
+    Shape:
+        amounts: float32 [n, shapes], 50 a second; phones: float32 [n, 40], how likely each of
+        ``models.lipmotion.PHONES`` is; shapes: float32 [shapes, 468, 3]; units:
+        float32 [52, 468, 3], both of the mesh in head coordinates.
+    """
+
+    amounts: Array
+    phones: Array
+    shapes: Array
+    units: Array
+    seconds: float
+
+    def at(self, times: Array) -> Array:
+        """Amounts at some times in seconds, float32 [times, shapes]."""
+        place = np.clip(np.asarray(times) * FPS, 0, len(self.amounts) - 1)
+        low = np.minimum(place.astype(int), max(0, len(self.amounts) - 2))
+        part = (place - low)[:, None].astype(np.float32)
+        high = np.minimum(low + 1, len(self.amounts) - 1)
+        found: Array = self.amounts[low] * (1 - part) + self.amounts[high] * part
+        return found
+
+    def mesh(self, amounts: Array) -> Array:
+        """How far the mesh's points are from the closed mouth: [..., shapes] -> [..., 468, 3]."""
+        moved: Array = np.tensordot(amounts, self.shapes, 1)
+        return moved
+
+    def drop(self, amounts: Array) -> float:
+        """How far the chin hangs below that of the closed mouth, eyes' distance 1."""
+        return max(0.0, float(amounts @ self.shapes[:, CHIN, 1]))
+
+    @cached_property
+    def hangs(self) -> float:
+        """How far the chin goes down where the lower lip does, usually."""
+        chin, lip = self.shapes[:, CHIN, 1], self.shapes[:, LOWER, 1]
+        return float(chin @ lip / max(float(lip @ lip), 1e-12))
+
+    @cached_property
+    def reach(self) -> Array:
+        """Which of the mesh's points speech moves, 0 to 1, float32 [468]."""
+        size = np.sqrt((self.shapes[..., :2] ** 2).sum((0, 2)))
+        return smooth(0.002, 0.006, size)
+
+    def shut(self, own: Array) -> Array:
+        """A face [468, 3] in head coordinates with its lips closed, by the likeliest motion."""
+        apart = own[INNER_LOWER, 1] - own[INNER_UPPER, 1]
+        too_far = np.maximum(apart - TOUCH, 0)
+        parts = self.shapes[:, INNER_LOWER, 1] - self.shapes[:, INNER_UPPER, 1]
+        size = 1e-5 * np.eye(len(parts))  # as likely as the shapes' amounts, which are about 1
+        amounts = np.linalg.solve(parts @ parts.T + size, parts @ too_far)
+        return np.asarray(own - self.mesh(amounts), np.float32)
+
+    def face_units(self, amounts: Array) -> Array:
+        """The nearest mix of ARKit's units, each 0 to 1: [n, shapes] -> float32 [n, 52]."""
+        places = [UNITS.index(name) for name in SPEAKING]
+        basis = self.units[places, :, :2].reshape(len(places), -1)
+        found = np.zeros((len(amounts), len(UNITS)), np.float32)
+        wanted = self.shapes[..., :2].reshape(len(self.shapes), -1) @ basis.T
+        found[:, places] = _nearest(amounts @ wanted, basis @ basis.T)
+        return found
+
+
+def _nearest(wanted: Array, gram: Array, steps: int = 200) -> Array:
+    """Least squares with all amounts 0 to 1, a row a moment, by projected gradient (FISTA).
+
+    Args:
+        wanted: [n, units], the motion's product with each unit; gram: the units' with each other.
+    """
+    gram = gram + 0.02 * np.trace(gram) / len(gram) * np.eye(len(gram))  # of two alike, half each
+    rate = 1 / np.linalg.eigvalsh(gram)[-1]
+    x = ahead = np.zeros_like(wanted)
+    pace = 1.0
+    for _ in range(steps):
+        after = np.clip(ahead - rate * (ahead @ gram - wanted), 0, 1)
+        faster = (1 + np.sqrt(1 + 4 * pace**2)) / 2
+        x, ahead, pace = after, after + (pace - 1) / faster * (after - x), faster
+    return x
+
+
+def motion(audio: Audio, weights: str | None = None) -> Motion:
+    """What a mouth does while it says a sound, float32 [1, time] blocks at 16 kHz."""
+    model = loaded.lipmotion(weights)
+    clip = Clip("", audio, None, None)
+    log_mel = mel.run(clip, HEARD).mel.values
+    seconds = max(0, log_mel.shape[1] - 1) / 100
+    amounts, phones = (np.concatenate(each) for each in zip(*_told(model, log_mel), strict=True))
+    return Motion(amounts, phones, model.shapes.numpy(), model.units.numpy(), seconds)
+
+
+@torch.inference_mode()
+def _told(model: LipMotion, log_mel: Array) -> Iterator[tuple[Array, Array]]:
+    """Amounts of the shapes and phones, window by window; silence closes the mouth."""
+    odd = log_mel.shape[1] % 2
+    heard = prepared(torch.from_numpy(np.pad(log_mel, ((0, 0), (0, odd)), mode="edge"))[None])
+    awake = _awake(log_mel)
+    total = heard.shape[2]
+    for first in range(0, total, WINDOW):
+        begin = max(0, first - MARGIN)
+        part = heard[..., begin : first + WINDOW + MARGIN]
+        skip = (first - begin) // 2
+        found, phones = (each[0].T.numpy()[skip:][: WINDOW // 2] for each in model.told(part))
+        yield GAIN * found * awake[first // 2 : first // 2 + len(found), None], phones
+
+
+def _awake(log_mel: Array) -> Array:
+    """1 where there is sound near, 0 in silence, eased between: float32 [frames / 2]."""
+    level = torch.from_numpy(log_mel).logsumexp(0)[None]
+    loud = loudest(level)
+    over = (level - loud)[0].numpy() / np.float32(np.log(10) / 10)  # dB
+    over = (over + ASLEEP) / 6
+    reach = round(REST * 100)
+    near = np.pad(np.clip(over, 0, 1), reach, mode="edge")
+    near = np.lib.stride_tricks.sliding_window_view(near, 2 * reach + 1).max(1)
+    window = np.hanning(2 * reach + 1)
+    eased = np.convolve(np.pad(near, reach, mode="edge"), window / window.sum(), "valid")
+    return np.asarray(eased[::2], np.float32)

@@ -1,0 +1,262 @@
+"""How good is `avtool lips`? python tests/bench/lips.py DATA [--only PART] [--count 20]
+
+DATA is a folder with GRID and LibriSpeech as the README names them. The people of s4 and of
+grid/others, the last hundred clips of s1 and the readers kept out were not learned from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from avtool import media
+from avtool.faces import LIPS, track
+from avtool.media import Clip, Spec
+from avtool.media.write import write_video
+from avtool.metrics.lips import closures
+from avtool.models import weights
+from avtool.pipelines import faces, lips
+from avtool.pipelines.hearing import FPS, FRAME_SAMPLES, RATE, lip_window
+from avtool.pipelines.mouths import gap, loudness, mouths, real, summary
+from avtool.training import corpus
+from avtool.training.lipvoice import VALID
+from avtool.values import Array, Audio
+
+SAMPLES = Path(__file__).parents[2] / "sample_media"
+SHUT = 0.15  # of a clip's wide opening (its 95th percentile): closed for the eye
+REACH = 0.04  # seconds around a closure's time
+
+
+def opened(path: Path) -> Clip:
+    return media.open(path).clip(faces.SPEC)
+
+
+def readers(data: Path) -> Iterator[Array]:
+    """The voices kept out, float32 [time] at 16 kHz."""
+    items = corpus.recordings(data)
+    return (item.samples for item in items if item.sex and item.split == "test")
+
+
+def said(sound: Array) -> Clip:
+    return Clip("", Audio.of(sound, RATE), None, None)
+
+
+def sets(data: Path, count: int) -> dict[str, list[Path]]:
+    grid = data / "grid"
+    s1 = sorted((grid / "s1").glob("*.mp4"))[-VALID:]
+    s4, others = sorted((grid / "s4").glob("*.mp4")), sorted((grid / "others").glob("*.mp4"))
+    return {f"s1, {min(count, 100)} clips": s1[:count], "s4": s4, "five others": others}
+
+
+def accuracy(data: Path, count: int) -> None:
+    print("\nlandmark distance in % of the eyes', one gain a clip; opening's r; lag in frames")
+    print(f"{'':16}{'way':12}{'distance':>10}{'under loudness':>16}{'r':>8}{'lag':>8}")
+    every: dict[str, list] = {}
+    unseen: dict[str, list] = {}
+    for name, paths in [*sets(data, count).items(), ("all unseen people", [])]:
+        every = {} if paths else unseen
+        for path in paths:
+            for way, row in mouths(opened(path)).items():
+                every.setdefault(way, []).append(row)
+                if not name.startswith("s1"):
+                    unseen.setdefault(way, []).append(row)
+        for way, rows in every.items():
+            row = summary(rows, every["loudness"])
+            print(
+                f"{name:16}{way:12}{row['distance']:10.2f}{row['under loudness']:15.1f}%"
+                f"{row['r']:8.2f}{row['lag']:8.2f}"
+            )
+
+
+def words(data: Path) -> dict[str, list[tuple[float, float, str]]]:
+    found: dict[str, list[tuple[float, float, str]]] = {}
+    with (data / "grid" / "s1-words.tsv").open() as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            span = float(row["start_s"]), float(row["end_s"]), row["word"]
+            found.setdefault(row["clip"], []).append(span)
+    return found
+
+
+def closing(data: Path, count: int) -> None:
+    """The lips at the beginning of blue, by, b and p, which stand inside sentences of s1."""
+    times = words(data)
+    rows: dict[str, list[tuple[float, float]]] = {}
+    for path in sets(data, count)[f"s1, {min(count, 100)} clips"]:
+        clip = opened(path)
+        true = real(clip)
+        if true is None:
+            continue
+        told = times[path.stem]
+        starts = [a for a, _, word in told if word in ("blue", "by", "b", "p")]
+        spans = [(a, a + 0.03) for a in starts]
+        first, last = told[0], told[-1]
+        begin = first[1] if first[2] == "sil" else first[0]
+        end = last[0] if last[2] == "sil" else last[1]
+        moved = lips.said(clip)
+        ours = moved.mesh(moved.at(np.arange(len(true)) / FPS))[:, list(LIPS), :2]
+        level = loudness(clip.audio.samples[0], RATE, len(true))
+        for way, opening in (
+            ("the real mouth", gap(true)),
+            ("avtool", gap(ours)),
+            ("loudness", level),
+        ):
+            spoken = opening[round(begin * FPS) : round(end * FPS)]
+            shut = SHUT * float(np.quantile(spoken, 0.95))
+            near = [(a - begin, b - begin) for a, b in spans]
+            if near:
+                rows.setdefault(way, []).append(closures(spoken, FPS, near, shut, REACH))
+    print(f"\nclosures at /b/ and /p/ inside sentences of s1, {len(rows['avtool'])} clips")
+    print(f"{'':18}{'recall':>8}{'closed elsewhere':>18}")
+    for way, found in rows.items():
+        recall, false = np.mean(found, 0)
+        print(f"{way:18}{recall:8.0%}{false:18.0%}")
+
+
+def silence(data: Path) -> None:
+    rng = np.random.default_rng(2026)
+    quiet = rng.standard_normal(3 * RATE) * 10 ** (-65 / 20)
+    voice = next(readers(data))[: 3 * RATE]
+    after = np.concatenate([voice, quiet.astype(np.float32)])
+    print("\nopening in silence, in % of the eyes' distance (speech: up to some 8)")
+    for name, sound in (
+        ("digital silence", np.zeros(3 * RATE, np.float32)),
+        ("a quiet room, -65 dB", quiet.astype(np.float32)),
+        ("that room after speech, from 0.3 s on", after),
+    ):
+        moved = lips.said(said(sound))
+        times = np.arange(0.3 if len(sound) == 3 * RATE else 3.3, len(sound) / RATE - 0.1, 0.04)
+        opening = gap(moved.mesh(moved.at(times))[:, list(LIPS), :2])
+        print(f"{name:40} most {100 * opening.max():6.3f}  jitter {100 * opening.std():6.3f}")
+
+
+def judged(data: Path, count: int) -> None:
+    """Is the finished video's mouth that of its own speech, by the network of lips and voices?"""
+    judge = weights.lipvoice()
+    sounds = [np.resize(voice, 5 * RATE) for voice in islice(readers(data), count)]
+    videos = [*sets(data, 1)["s4"], *sets(data, 1)["five others"]]
+    found: dict[str, list[bool]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for number, sound in enumerate(sounds):
+            film = videos[number % len(videos)]
+            for name in ("the drawn photo", "a filmed face"):
+                path = Path(folder) / "made.mp4"
+                speech = Path(folder) / "speech.wav"
+                write_wav(speech, sound)
+                face = SAMPLES / "face.png" if name == "the drawn photo" else film
+                run([str(face), str(speech), "-o", str(path), "--overwrite"])
+                made = media.open(path).clip(faces.SPEC)
+                (seen,) = track(made.frames.images(), FPS)[:1]
+                frames = len(sound) // FRAME_SAMPLES
+                points, _ = lip_window(seen, 0, frames)
+                other = sounds[(number + 1) % len(sounds)]
+                with torch.inference_mode():
+                    heard = judge.voice(torch.from_numpy(np.stack([sound, other]).astype("f4")))
+                    look = judge.lips(torch.from_numpy(points)[None])
+                    odds = judge.evidence(look, heard) + judge.contrast(look[0], heard)
+                own, wrong = odds.sum(1).tolist()
+                found.setdefault(name, []).append(own > wrong)
+    print(f"\nits own speech or another, by the lip-voice network on the finished video, {count}")
+    for name, right in found.items():
+        print(f"{name:20}{np.mean(right):6.0%} right (chance 50 %)")
+
+
+def write_wav(path: Path, sound: Array) -> None:
+    import soundfile
+
+    soundfile.write(path, sound, RATE)
+
+
+def run(arguments: Sequence[str]) -> None:
+    subprocess.run([sys.executable, "-m", "avtool", "-q", "lips", *arguments], check=True)
+
+
+def pixels(data: Path) -> None:
+    """Outside the mouth nothing moves; inside, no more flicker than in the real footage."""
+    moved = lips.said(said(next(readers(data))[: 3 * RATE]))
+    print("\nfilmed faces: pixels outside the region that differ; second difference over time,")
+    print("grey levels, in the lower half of the face: the real footage and ours")
+    for path in [sets(data, 1)["s4"][0], *sets(data, 1)["five others"][:2]]:
+        source = media.open(path)
+        clip = source.clip(Spec(frames=True))
+        (face,) = track(clip.frames.images(), FPS)[:1]
+        film = lips.Film(clip.frames, face, lambda n, s=source: s.backwards(Spec(frames=True), n))
+        made, count = lips._film(film, moved, lips.Options(), [])
+        before = np.stack(list(islice(clip.frames.images(), count))).astype(np.int16)
+        after = np.stack(list(islice(made.images(), len(before)))).astype(np.int16)
+        moving = (before != after).any(-1).any(0)
+        x0, y0, x1, y1 = face.boxes.mean(0).astype(int)
+        wide = int(0.35 * (x1 - x0))
+        outside = np.ones(moving.shape, bool)
+        outside[max(0, y0) : y1 + wide, max(0, x0 - wide) : x1 + wide] = False
+        middle = slice((y0 + y1) // 2, y1), slice(x0, x1)
+        rough = [
+            float(np.abs(np.diff(each[(slice(None), *middle)], 2, 0)).mean())
+            for each in (before, after)
+        ]
+        print(f"{path.stem:14}{int((moving & outside).sum()):6d}{rough[0]:8.2f}{rough[1]:8.2f}")
+
+
+def cost(data: Path) -> None:
+    voice = next(readers(data))
+    with tempfile.TemporaryDirectory() as folder:
+        speech = Path(folder) / "speech.wav"
+        write_wav(speech, np.resize(voice, 20 * RATE))
+        photo = Path(folder) / "photo.png"
+        cv2.imwrite(str(photo), cv2.resize(cv2.imread(str(SAMPLES / "face.png"))[:512], (512, 512)))
+        video = Path(folder) / "talk.mp4"
+        clip = media.open(SAMPLES / "cocktail.mp4").clip(Spec(frames=True, size=(1280, 720)))
+        write_video(video, clip.frames)
+        print("\npictures a second, start included, 20 s of speech on this machine")
+        for name, arguments in (
+            ("a photo, 512 x 512", [str(photo)]),
+            ("the same, --still", [str(photo), "--still"]),
+            ("a video, 1280 x 720, two faces", [str(video)]),
+        ):
+            out = str(Path(folder) / "out.mp4")
+            began = time.monotonic()
+            run([arguments[0], str(speech), *arguments[1:], "-o", out, "--overwrite"])
+            took = time.monotonic() - began
+            print(f"{name:34}{20 * 25 / took:7.1f}")
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        print(f"most memory of one process: {peak:.0f} MiB")
+
+
+PARTS = ("accuracy", "closures", "silence", "judge", "pixels", "cost")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--only", choices=PARTS)
+    parser.add_argument("--count", type=int, default=20)
+    given = parser.parse_args()
+    parts = [given.only] if given.only else PARTS
+    for part in parts:
+        if part == "accuracy":
+            accuracy(given.data, max(given.count, 100) if not given.only else given.count)
+        elif part == "closures":
+            closing(given.data, given.count)
+        elif part == "silence":
+            silence(given.data)
+        elif part == "judge":
+            judged(given.data, given.count)
+        elif part == "pixels":
+            pixels(given.data)
+        else:
+            cost(given.data)
+
+
+if __name__ == "__main__":
+    main()

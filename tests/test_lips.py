@@ -1,0 +1,351 @@
+"""`avtool lips`: the laws of its network, its pictures held against the real thing, its manners."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from conftest import X264, Avtool, naive, sound
+from PIL import Image
+from scipy.optimize import nnls
+
+from avtool import media
+from avtool.errors import InputError
+from avtool.faces import LIPS, Landmarker, Track, align, track
+from avtool.head.model import UNITS
+from avtool.media import Clip, Spec
+from avtool.media.picture import read_picture
+from avtool.metrics import lips as metric
+from avtool.models.lipmotion import MELS, Config, LipMotion, prepared
+from avtool.mouth import Painter
+from avtool.pipelines import lips
+from avtool.pipelines.mouths import compared, gap
+from avtool.pipelines.speech import SPEAKING, Motion, motion
+from avtool.training import lipmotion as training
+from avtool.values import Audio, Frames
+
+MEDIA = Path(__file__).parents[1] / "sample_media"
+FACE, SPEECH, COCKTAIL = (MEDIA / name for name in ("face.png", "speech.wav", "cocktail.mp4"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
+    """A cache that this module alone fills, and that it may share."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AVTOOL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def voice() -> np.ndarray:
+    return sound(SPEECH, rate=16_000)[0]
+
+
+@pytest.fixture(scope="module")
+def moved(voice: np.ndarray) -> Motion:
+    return motion(Audio.of(voice, 16_000))
+
+
+def said(samples: np.ndarray, rate: int = 16_000) -> Clip:
+    return Clip("said", Audio.of(samples, rate), None, None)
+
+
+def test_distance_knows_one_gain_and_no_more() -> None:
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=(50, 40, 2))
+    assert metric.landmark_distance(0.3 * true, true) == pytest.approx(0, abs=1e-12)
+    away = np.zeros_like(true)
+    away[..., 0] = 1  # a motion that has nothing of the true one but its mean
+    part = (away * true).sum() / (away * away).sum()
+    expected = np.linalg.norm(max(part, 0) * away - true, axis=-1).mean()
+    assert metric.landmark_distance(away, true) == pytest.approx(expected)
+    assert metric.landmark_distance(-true, true) == pytest.approx(
+        np.linalg.norm(true, axis=-1).mean()
+    )
+
+
+@pytest.mark.parametrize("shift", [-3, 0, 2])
+def test_lag_is_found(shift: int) -> None:
+    true = np.cumsum(np.random.default_rng(1).normal(size=80))
+    assert metric.lag(np.roll(true, shift), true) == shift
+
+
+def test_closures_are_counted() -> None:
+    opening = np.ones(50)
+    opening[[10, 30]] = 0  # at 0.4 s, as asked, and at 1.2 s, as nobody asked
+    recall, false = metric.closures(opening, 25, [(0.4, 0.44), (0.8, 0.84)], 0.1, 0.04)
+    assert recall == 0.5
+    assert false == pytest.approx(1 / 43)  # 50 pictures but those at 0.36 to 0.48, 0.76 to 0.88
+
+
+def test_the_network_hears_a_fifth_of_a_second() -> None:
+    """What is further away than 0.2 s changes nothing, what is nearer does."""
+    torch.manual_seed(0)
+    model = LipMotion(Config(width=16)).eval()
+    heard = torch.randn(1, MELS + 1, 200)
+    with torch.inference_mode():
+        before = model(heard)[0, :, 50]  # at 1 s
+        for frame, same in ((79, True), (121, True), (90, False), (110, False)):
+            other = heard.clone()
+            other[..., frame] += 5
+            assert torch.equal(model(other)[0, :, 50], before) == same, frame
+
+
+def test_neither_loudness_nor_colour_is_heard() -> None:
+    rng = torch.Generator().manual_seed(0)
+    log_mel = torch.randn(1, MELS, 300, generator=rng) * 2
+    colour = torch.linspace(-1, 1, MELS)[:, None]
+    plain, loud = prepared(log_mel), prepared(log_mel + 3)
+    torch.testing.assert_close(plain, loud, atol=1e-4, rtol=0)
+    bright = prepared(log_mel + colour)
+    assert (bright - plain)[:, :-1].abs().mean() < 0.05 < (colour / 2).abs().mean()
+
+
+def test_silence_closes_the_mouth(voice: np.ndarray, moved: Motion) -> None:
+    quiet = np.random.default_rng(0).standard_normal(32_000).astype(np.float32) * 3e-4
+    speaking = gap(moved.mesh(moved.amounts)[:, list(LIPS), :2])
+    assert np.quantile(speaking, 0.95) > 0.03
+    assert np.abs(motion(Audio.of(np.zeros(32_000), 16_000)).amounts).max() == 0
+    hum = motion(Audio.of(quiet, 16_000))
+    assert np.abs(gap(hum.mesh(hum.amounts)[:, list(LIPS), :2])).max() < 0.01
+    after = motion(Audio.of(np.concatenate([voice, quiet]), 16_000))
+    rest = after.at(np.arange(len(voice) / 16_000 + 0.4, after.seconds, 0.04))
+    assert np.abs(gap(after.mesh(rest)[:, list(LIPS), :2])).max() < 0.003
+
+
+def test_lips_close_for_what_needs_it(moved: Motion) -> None:
+    """In the sample's sentence the lips meet, and are not always closed."""
+    opening = gap(moved.mesh(moved.amounts)[:, list(LIPS), :2])
+    wide = np.quantile(opening, 0.95)
+    spoken = opening[25:-25]
+    assert (spoken < 0.2 * wide).any() and (spoken > 0.6 * wide).mean() > 0.05
+
+
+def test_pieces_are_the_whole(voice: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = motion(Audio.of(voice, 16_000)).amounts
+    monkeypatch.setattr("avtool.pipelines.speech.WINDOW", 150)
+    np.testing.assert_allclose(motion(Audio.of(voice, 16_000)).amounts, whole, atol=1e-4)
+
+
+def test_face_units_are_the_nearest_mix(moved: Motion) -> None:
+    """Against another solver of the same problem, SciPy's active sets."""
+    amounts = moved.at(np.arange(0.5, 3, 0.5))
+    found = moved.face_units(amounts)
+    assert found.shape == (5, 52) and found.min() >= 0 and found.max() <= 1
+    places = [UNITS.index(name) for name in SPEAKING]
+    assert not np.delete(found, places, 1).any()
+    basis = moved.units[places, :, :2].reshape(len(places), -1).T.astype(float)
+    ridge = np.sqrt(0.02 * np.trace(basis.T @ basis) / len(places)) * np.eye(len(places))
+    for row, each in zip(found, moved.mesh(amounts), strict=True):
+        wanted = np.concatenate([each[:, :2].ravel(), np.zeros(len(places))])
+        np.testing.assert_allclose(
+            row[places], nnls(np.concatenate([basis, ridge]), wanted)[0], atol=0.02
+        )
+
+
+def test_a_photo_says_it_at_its_own_size(voice: np.ndarray) -> None:
+    image = read_picture(FACE)
+    clip = said(voice[:16_500])  # 1.03 s: 26 pictures
+    result = lips.run(clip, lips.Options(image, still=True))
+    pictures = list(result.lips.images())
+    assert len(pictures) == 26 and result.lips.fps == 25
+    assert result.audio.samples.shape == (1, round(26 / 25 * 16_000))
+    np.testing.assert_array_equal(result.audio.samples[0, :16_500], voice[:16_500])
+    assert "Synthetic" in result.audio.note
+    (face,) = track([image])
+    points, _ = Landmarker().in_box(image, face.boxes[0])
+    changed = np.any([(each != image).any(-1) for each in pictures], 0)
+    rows, columns = np.nonzero(changed)
+    assert changed.any()
+    nose, left, right = points[2, 1], points[234, 0], points[454, 0]
+    assert rows.min() > nose - 0.15 * (right - left)  # the nose and all above stay
+    assert columns.min() > left - 60 and columns.max() < right + 60
+
+
+def test_the_painted_mouth_follows_the_speech(voice: np.ndarray, moved: Motion) -> None:
+    """Found again in the pictures, the mouth is the one that was meant; in others' it is not."""
+    result = lips.run(said(voice[16_000:64_000]), lips.Options(read_picture(FACE), still=True))
+    own = lips.meshes(result.lips, track(result.lips.images())[0])[:, list(LIPS), :2]
+    meant = result.motion.mesh(result.motion.at(np.arange(len(own)) / 25))[:, list(LIPS), :2]
+    rest = own[np.argsort(gap(own))[:15]].mean(0)
+    assert compared(meant, own - rest).r > 0.8
+    assert abs(compared(meant, own - rest).lag) <= 1
+    assert compared(meant[::-1], own - rest).r < 0.5
+
+
+def test_a_living_photo_comes_back_and_blinks(voice: np.ndarray, moved: Motion) -> None:
+    from avtool.pipelines.manner import Manner
+
+    image = read_picture(FACE)
+    points, _ = Landmarker().in_box(image, track([image])[0].boxes[0])
+    own = align(points)[0]
+    manner = Manner(replace(moved, seconds=20.0), own)
+    times = np.arange(0, 20, 0.04)
+    eyes = np.array([manner.blink(time) for time in times])
+    blinks = int(((eyes[1:] > 0.5) & (eyes[:-1] <= 0.5)).sum())
+    assert 4 <= blinks <= 11 and (eyes == 0).mean() > 0.85
+    turns = np.degrees([manner.turn(time) for time in times])
+    assert np.abs(turns).max() < 6 and turns.std(0).min() > 0.05
+    shut = manner.lived(own, float(times[eyes.argmax()]))
+    assert shut[145, 1] - shut[159, 1] < 0.4 * (own[145, 1] - own[159, 1])
+
+
+def grey(number: int) -> np.ndarray:
+    return np.full((4, 4, 3), number, np.uint8)
+
+
+def test_a_short_film_goes_to_and_fro() -> None:
+    frames = Frames(lambda: (grey(n) for n in range(4)), Fraction(25), 4, 4)
+    film = lips.Film(frames, None, lambda count: (grey(n) for n in range(count - 1, -1, -1)))  # type: ignore[arg-type]
+    found = [(n, int(image[0, 0, 0])) for n, image in islice(lips._to_and_fro(film, 4), 14)]
+    assert [n for n, _ in found] == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]
+    assert all(n == shown for n, shown in found)
+
+
+def test_backwards_is_forwards_turned_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = media.open(COCKTAIL)
+    spec = Spec(frames=True, size=(64, 36))
+    clip = source.clip(spec)
+    assert clip.frames is not None
+    forwards = list(islice(clip.frames.images(), 40))
+    monkeypatch.setattr("avtool.media.HELD_BYTES", 7 * 64 * 36 * 3)  # in pieces of seven
+    for back, image in zip(source.backwards(spec, 40), reversed(forwards), strict=True):
+        np.testing.assert_array_equal(back, image)
+
+
+@pytest.fixture(scope="module")
+def film() -> tuple[lips.Film, list[np.ndarray]]:
+    """Two seconds of the sample, whose right half is black in between."""
+    clip = media.open(COCKTAIL).clip(Spec(frames=True, duration=2.0))
+    assert clip.frames is not None
+    images = [image.copy() for image in clip.frames.images()]
+    for image in images[20:32]:
+        image[:, 320:] = 0
+    frames = replace(clip.frames, images=lambda: iter(images))
+    faces: list[Track] = track(images)
+    back = lambda count: iter(images[:count][::-1])  # noqa: E731
+    return lips.Film(frames, faces[1], back), images
+
+
+def test_what_is_no_face_passes(
+    film: tuple[lips.Film, list[np.ndarray]], voice: np.ndarray
+) -> None:
+    made, images = film
+    result = lips.run(said(voice[16_000:80_000]), lips.Options(made))  # 4 s on 2 s of film
+    pictures = list(result.lips.images())
+    assert len(pictures) == 100
+    there = [*range(50), *range(48, 0, -1), 0, 1]
+    for number, place in enumerate(there):
+        np.testing.assert_array_equal(pictures[number][:, :320], images[place][:, :320])
+        if 20 <= place < 32:
+            np.testing.assert_array_equal(pictures[number], images[place])
+    assert any((pictures[n] != images[n]).any() for n in range(5, 15))
+    (first, second) = result.passed
+    assert first[0] <= 0.8 and 1.28 <= first[1] <= 1.4  # and on the way back
+    assert second[0] >= 2.6
+
+
+def test_one_line_for_what_cannot_be(voice: np.ndarray) -> None:
+    nobody = np.full((200, 200, 3), 128, np.uint8)
+    with pytest.raises(InputError, match="shows no face"):
+        lips.run(said(voice[:8000]), lips.Options(nobody))
+    with pytest.raises(InputError, match="has no face 2; it has 1"):
+        lips.run(said(voice[:8000]), lips.Options(read_picture(FACE), number=2))
+    with pytest.raises(InputError, match="no sound to be said"):
+        lips.run(said(np.zeros(0)), lips.Options(read_picture(FACE)))
+
+
+def test_a_photo_stands_upright(tmp_path: Path) -> None:
+    """A camera that was held sideways says so in the file."""
+    image = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(2, 4, 3) * 9)
+    notes = Image.Exif()
+    notes[0x0112] = 6  # to be turned right by a quarter
+    image.save(tmp_path / "a.png", exif=notes)
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), np.rot90(image, -1))
+    assert read_picture(tmp_path / "a.png", (2, 2)).shape == (2, 2, 3)
+
+
+def test_the_program(avtool: Avtool, voice: np.ndarray) -> None:
+    soundfile.write("short.wav", voice[16_000:32_000], 16_000)
+    ran = avtool("lips", FACE, "short.wav", "--curves", "c.json", "--mark")
+    assert (ran.code, ran.lines) == (0, ["c.json", "face.lips.mp4", "face.lips.png"]), ran.err
+    info = media.open("face.lips.mp4", scan=True).info
+    assert info.video[0].frames == 25 and (info.video[0].width, info.video[0].height) == (512, 640)
+    curves = json.loads(Path("c.json").read_text())
+    assert curves["names"] == list(UNITS) and len(curves["frames"]) == 25
+    ran = avtool("lips", "short.wav", "--curves", "c.csv", "--fps", "60")
+    assert (ran.code, ran.lines) == (0, ["c.csv"]), ran.err
+    with Path("c.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert len(rows) == 61 and len(rows[0]) == 53 and float(rows[2][0]) < 0.017
+    tags = naive("-i", "face.lips.mp4", "-f", "ffmetadata", "-").decode()
+    assert "Synthetic" in tags
+
+
+def test_words_for_what_is_wrong(avtool: Avtool, voice: np.ndarray) -> None:
+    soundfile.write("short.wav", voice[:8000], 16_000)
+    naive("-f", "lavfi", "-i", "testsrc2=s=160x120:r=25:d=0.4", *X264, "nobody.mp4")
+    for words, code, told in (
+        (["lips", FACE], 2, "two inputs"),
+        (["lips", FACE, "short.wav", "--length", "long"], 2, "--length long"),
+        (["lips", FACE, "short.wav", "--fps", "30"], 2, "25 or 60"),
+        (["lips", FACE, "short.wav", "-o", "x.gif"], 2, "no format"),
+        (["lips", "nobody.mp4", "short.wav"], 1, "nobody.mp4: shows no face"),
+        (["lips", "missing.png", "short.wav"], 1, "missing.png"),
+        (["lips", FACE, "missing.wav"], 1, "missing.wav"),
+        (["lips", FACE, "short.wav", "--weights", "short.wav"], 1, "no checkpoint"),
+    ):
+        ran = avtool(*words)
+        assert ran.code == code and told in ran.err, (words, ran.code, ran.err)
+        assert not list(Path().glob("*.part"))
+
+
+def test_the_painter_is_asked_for_nothing_in_silence() -> None:
+    """A photo with closed lips and no word stays as it is, bit for bit."""
+    image = read_picture(FACE)
+    result = lips.run(said(np.zeros(8000)), lips.Options(image, still=True))
+    points, _ = Landmarker().in_box(image, track([image])[0].boxes[0])
+    first, *_, last = result.lips.images()
+    np.testing.assert_array_equal(first, last)
+    near = Painter.region(image, points, points + 1)
+    np.testing.assert_array_equal(first[~near], image[~near])
+
+
+def test_what_is_learned_from() -> None:
+    log_mel = np.linspace(-20, 8, 64 * 4, dtype=np.float32).reshape(64, 4)
+    back = training.unpacked(training.packed(log_mel))
+    assert np.abs(back - log_mel).max() <= 1 / 16 + 1e-6
+    told = training.labels([("SIL", 0.0, 0.1), ("B", 0.1, 0.2), ("AA", 0.2, 0.3)], 20)
+    names = [training.PHONES[n] for n in told]
+    assert names == ["SIL"] * 5 + ["B"] * 5 + ["AA"] * 5 + ["SIL"] * 5
+    rng = np.random.default_rng(0)
+    motion_ = np.einsum("nk,kpc->npc", rng.normal(size=(300, 3)), rng.normal(size=(3, 468, 3)))
+    shapes, amounts = training.shapes_of(motion_, 3)
+    np.testing.assert_allclose(np.tensordot(amounts, shapes, 1), motion_, atol=1e-3)
+    recipe = training.Recipe()
+    true = torch.from_numpy(rng.normal(size=(2, 30, 40, 2)).astype(np.float32)) * 0.03
+    least = training.losses(true, true, recipe)
+    assert float(least) == pytest.approx(0.0316 * 1.5, abs=2e-3)  # the roots' soft corner
+    assert training.losses(0 * true, true, recipe) > least + 0.5
+
+
+def test_made_rooms_and_noise_keep_the_speech() -> None:
+    rng = np.random.default_rng(3)
+    mels = torch.from_numpy(rng.normal(-4, 2, (8, MELS, 300)).astype(np.float32))
+    noises = training.packed(rng.normal(-6, 1, (3, MELS, 400)).astype(np.float32))
+    changed = training.changed(rng, mels.clone(), noises)
+    assert changed.shape == mels.shape and torch.isfinite(changed).all()
+    assert not torch.equal(changed, mels)
+    r = [
+        np.corrcoef(a.numpy().ravel(), b.numpy().ravel())[0, 1]
+        for a, b in zip(changed, mels, strict=True)
+    ]
+    assert min(r) > 0.3 and max(r) > 0.9
