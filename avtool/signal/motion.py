@@ -103,14 +103,14 @@ def histories(window: Sequence[Array], middle: int) -> Histories:
             )
             places[k], light[k] = at, found[..., 2]
             at = at + found[..., :2]
-    off = np.abs(places + 0.5 - np.array([columns, rows], np.float32) / 2)
-    inside: Array = np.asarray((off < np.array([columns, rows]) / 2).all(-1))
+    x, y = places[..., 0], places[..., 1]
+    inside = (x > -0.5) & (x < columns - 0.5) & (y > -0.5) & (y < rows - 0.5)
     inside[middle:] = np.minimum.accumulate(inside[middle:])
     inside[middle::-1] = np.minimum.accumulate(inside[middle::-1])
-    velocity = np.diff(places, axis=0, prepend=places[:1])
-    velocity[0] = velocity[1] if frames > 1 else 0
-    jolt = np.diff(velocity, axis=0, append=velocity[-1:])
-    change = np.abs(np.diff(light, axis=0, prepend=light[:1]))
-    found = np.stack([cv2.magnitude(jolt[..., 0].copy(), jolt[..., 1].copy()), change]) * inside
+    found = np.zeros((2, frames, rows, columns), np.float32)
+    jolt = np.diff(places, 2, axis=0)  # nothing is known of it in the first and the last picture
+    found[0, 1:-1] = np.sqrt(np.square(jolt[..., 0]) + np.square(jolt[..., 1]))
+    found[1, 1:] = np.abs(np.diff(light, axis=0))
+    found *= inside
     moves = np.ascontiguousarray(found.reshape(2, frames, -1).transpose(0, 2, 1))
     return Histories(moves, places.reshape(frames, -1, 2))

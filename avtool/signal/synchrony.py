@@ -108,8 +108,8 @@ def _explained(found: Array, places: Array, weight: Array, onsets: Array) -> Arr
 
 def _standard(signals: Array, weight: Array) -> tuple[Array, Array]:
     """Signals [..., frames] with mean 0 and spread 1, and their spread [..., 1]."""
-    signals = signals - (signals * weight).sum(-1, keepdims=True)
-    spread = np.sqrt((signals**2 * weight).sum(-1, keepdims=True))
+    signals = signals - (signals @ weight)[..., None]
+    spread = np.sqrt(np.square(signals) @ weight)[..., None]
     return signals / (spread + 1e-3 * (1 + spread.max(initial=0))), spread
 
 
