@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from PIL import Image
 
+from avtool.faces import mesh
 from avtool.faces.tflite import Network
 from avtool.values import Array
 
@@ -133,17 +134,8 @@ def iou(a: Array, b: Array) -> Array:
 def _cut(image: Array, square: Square) -> Array:
     """A square of the picture as the network's input in [-1, 1]; black beyond the edges."""
     left, top, side = square
-    height, width = image.shape[:2]
-    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, width), min(top + side, height)
-    scale = SIDE / side
-    u0, v0 = round((x0 - left) * scale), round((y0 - top) * scale)
-    u1, v1 = round((x1 - left) * scale), round((y1 - top) * scale)
-    part = Image.fromarray(np.ascontiguousarray(image[y0:y1, x0:x1]))
-    size = (max(u1 - u0, 1), max(v1 - v0, 1))
-    part = part.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-    canvas = np.full((SIDE, SIDE, 3), -1, np.float32)
-    canvas[v0 : v0 + size[1], u0 : u0 + size[0]] = np.asarray(part, np.float32) / 127.5 - 1
-    return canvas
+    around = mesh.Square(left + side / 2, top + side / 2, side)
+    return mesh.cut(image, around, SIDE, cv2.BORDER_CONSTANT) / np.float32(127.5) - 1
 
 
 def _uncut(boxes: Array, square: Square, height: int, width: int) -> Array:

@@ -75,8 +75,8 @@ class Landmarker:
         return self(image, Square.around(points[:, :2], points[EYES, :2]))
 
 
-def cut(image: Array, square: Square, size: int) -> Array:
-    """The square's pixels, uint8 [size, size, 3], antialiased; its edge goes on outside."""
+def cut(image: Array, square: Square, size: int, outside: int = cv2.BORDER_REPLICATE) -> Array:
+    """The square's pixels, uint8 [size, size, 3], antialiased; the picture's edge goes on."""
     height, width = image.shape[:2]
     # Averaging whole pixels first is what keeps a shrunk picture from aliasing.
     shrink = max(1, int(square.side / size))
@@ -95,4 +95,4 @@ def cut(image: Array, square: Square, size: int) -> Array:
     start = (np.array([square.x, square.y]) - low) / shrink - step @ np.full(2, (size - 1) / 2)
     matrix = np.concatenate([step, start[:, None] - 0.5], 1)
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(part, matrix, (size, size), flags=how, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(part, matrix, (size, size), flags=how, borderMode=outside)
