@@ -42,12 +42,13 @@ def warmed(image: Array, heat: Array) -> Array:
     hot = cv2.boundingRect((heat > COLD).astype(np.uint8))  # left, top, width, height in cells
     if not hot[2]:
         return out
-    x0, x1 = hot[0] - 2, hot[0] + hot[2] + 2  # a cubic curve is bent by two cells around
-    y0, y1 = hot[1] - 2, hot[1] + hot[3] + 2
-    left, right = (round(max(0, x) * width / columns) for x in (x0, x1))
-    top, bottom = (round(max(0, y) * height / rows) for y in (y0, y1))
-    smooth = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    smooth = smooth[top:bottom, left:right]
+    # A cubic curve is bent by two cells around, and asks two more.
+    x0, x1 = max(0, hot[0] - 4), min(columns, hot[0] + hot[2] + 4)
+    y0, y1 = max(0, hot[1] - 4), min(rows, hot[1] + hot[3] + 4)
+    left, right = x0 * width // columns, -(-x1 * width // columns)  # a pixel at least
+    top, bottom = y0 * height // rows, -(-y1 * height // rows)
+    near = heat[y0:y1, x0:x1].astype(np.float32)
+    smooth = cv2.resize(near, (right - left, bottom - top), interpolation=cv2.INTER_CUBIC)
     part = cv2.convertScaleAbs(np.maximum(smooth - COLD, 0), alpha=255 / (1 - COLD))
     cover = cv2.LUT(part, _COVER)
     below = out[top:bottom, left:right]

@@ -54,7 +54,7 @@ def write_video(
         colours = "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p"
         arguments += ["-vf", (even if right or bottom else "") + colours]
         arguments += ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
-        # With its look ahead, superfast makes files as small as veryfast, in 60 % of the time.
+        # Superfast that looks ahead: veryfast's quality in 60 % of its time, a fifth more bytes.
         arguments += ["-c:v", "libx264", "-crf", str(crf), "-preset", "superfast"]
         arguments += ["-mbtree", "1", "-rc-lookahead", "10"]
         note = audio.note if audio else ""
