@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["localize", "mel", "mfcc", "open", "separate", "spectrogram", "waveform"]
+__all__ = ["lips", "localize", "mel", "mfcc", "open", "separate", "spectrogram", "waveform"]
 
 _PIPELINES = ("waveform", "spectrogram", "mel", "mfcc", "separate", "localize")
 
@@ -27,9 +27,35 @@ def __getattr__(name: str) -> Any:
         from avtool.media import open as found
 
         return found
+    if name == "lips":
+        return _lips
     if name in _PIPELINES:
         return _function(name)
     raise AttributeError(f"module 'avtool' has no attribute '{name}'")
+
+
+def _lips(
+    face: str | os.PathLike[str] | None, speech: str | os.PathLike[str], **options: Any
+) -> Any:
+    """The Result of `avtool lips`; see avtool.pipelines.lips. No face is the drawn head.
+
+    Raises:
+        AvtoolError: a file or an option cannot be used, or there is no such face.
+    """
+    from pathlib import Path
+
+    from avtool import media
+    from avtool.media.picture import SUFFIXES, read_picture
+    from avtool.pipelines import faces, lips
+
+    given: Any = None
+    if face is not None and Path(face).suffix.lower() in SUFFIXES:
+        given = read_picture(face)
+    elif face is not None:
+        source = media.open(face)
+        given = lips.filmed(source, faces.find(source.clip(lips.LOOKED)), options.get("number"))
+    clip = media.open(speech).clip(lips.SPEC)
+    return lips.run(clip, lips.Options(given, **options))
 
 
 def _function(name: str) -> Callable[..., Any]:

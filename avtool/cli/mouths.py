@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,14 +15,13 @@ from avtool.cli.jobs import Job, Plan, expanded
 from avtool.cli.people import stages, tracks_of
 from avtool.draw.mark import marked
 from avtool.errors import InputError, MediaError
-from avtool.faces import LIPS, Track
-from avtool.media import Clip, Spec
+from avtool.faces import LIPS
+from avtool.media import Clip
 from avtool.media.picture import SUFFIXES, read_picture
 from avtool.media.write import write_video
 from avtool.pipelines import lips as speaking
 from avtool.pipelines.hearing import FPS
 from avtool.pipelines.mouths import gap, loudness
-from avtool.pipelines.separate import unknown_face
 from avtool.save import replacing, save, sink_of
 from avtool.values import Array, Curves, Frames, Mouths
 
@@ -88,11 +87,14 @@ def lips(
             save(with_curves, [Path(curves)], name="curves", title="")
             made.append(curves)
         if job.outputs:
-            given = _face(job, options, tick, strict, full, warnings) if not avatar else None
+            given = None
             try:
+                if not avatar:
+                    given = _face(job, options, tick, strict, full, warnings)
                 found = speaking.run(clip, replace(options, face=given))
             except InputError as error:
-                raise MediaError(f"{job.name}: {error}") from error
+                named = str(error).startswith(job.name)
+                raise MediaError(str(error) if named else f"{job.name}: {error}") from error
             drawn: list[Mouths] = []
             lips = marked(found.lips) if mark else found.lips
             lips = _counted(_shown(clip, found, lips, drawn), tick, told)
@@ -148,27 +150,10 @@ def _face(
     if not source.info.video:
         raise MediaError(f"{job.name}: has no pictures; give a photo or a video of a face first")
     tracks = tracks_of(source, speaking.LOOKED, stages(tick, source, 3)(0), strict)
-    track = _chosen(job.name, tracks, options.number)
+    film = speaking.filmed(source, tracks, options.number)
     if options.number is None and len(tracks) > 1:
-        warnings.append(f"{len(tracks)} faces; face {track.face} speaks, the largest")
-    spec = Spec(frames=True)
-    frames = source.clip(spec, strict=strict).frames
-    assert frames is not None
-    return speaking.Film(frames, track, lambda count: source.backwards(spec, count))
-
-
-def _chosen(name: str, tracks: Sequence[Track], number: int | None) -> Track:
-    """The track of a number, else of the face that fills most of the video.
-
-    Raises:
-        MediaError: there is no such face.
-    """
-    if number is None and tracks:
-        return max(tracks, key=lambda t: float(np.ptp(t.boxes.reshape(-1, 2, 2), 1).prod(1).sum()))
-    for track in tracks:
-        if track.face == number:
-            return track
-    raise MediaError(unknown_face(name, number or 1, len(tracks), "no mouth can be painted"))
+        warnings.append(f"{len(tracks)} faces; face {film.track.face} speaks, the largest")
+    return film
 
 
 def _shown(clip: Clip, found: speaking.Result, lips: Frames, drawn: list[Mouths]) -> Frames:

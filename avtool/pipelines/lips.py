@@ -9,7 +9,7 @@ et al. did in "Video Rewrite" (1997).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
@@ -27,7 +27,7 @@ from avtool.head import model
 from avtool.head.model import UNITS
 from avtool.head.render import Camera, render
 from avtool.head.shade import Look as Dress
-from avtool.media import Clip, Spec
+from avtool.media import Clip, Media, Spec
 from avtool.models.lipmotion import FPS as MOTION_FPS
 from avtool.models.lipmotion import PHONES
 from avtool.mouth import Painter
@@ -35,6 +35,7 @@ from avtool.mouth.shape import Pose
 from avtool.pipelines.hearing import FPS as TRACKED
 from avtool.pipelines.hearing import RATE, at_rate, opening
 from avtool.pipelines.manner import Manner
+from avtool.pipelines.separate import unknown_face
 from avtool.pipelines.speech import LOWER, Motion, motion
 from avtool.spool import Spool
 from avtool.values import Array, Audio, Curves, Frames
@@ -143,6 +144,27 @@ def run(clip: Clip, options: Options = Options()) -> Result:
     return Result(frames, replace(sound, note=NOTE), moved, first, box, passed)
 
 
+def filmed(source: Media, tracks: Sequence[Track], number: int | None = None) -> Film:
+    """A face of a video, by its number, else the one that fills most of it.
+
+    Raises:
+        InputError: there is no such face.
+    """
+    if number is None and tracks:
+        number = max(tracks, key=lambda each: _size(each.boxes)).face
+    spec = Spec(frames=True)
+    for each in tracks:
+        if each.face == number:
+            frames = source.clip(spec).frames
+            assert frames is not None
+            return Film(frames, each, lambda count: source.backwards(spec, count))
+    raise InputError(unknown_face(source.name, number or 1, len(tracks), "no mouth can be painted"))
+
+
+def _size(boxes: Array) -> float:
+    return float(np.prod(boxes[:, 2:] - boxes[:, :2], 1).sum())
+
+
 def said(clip: Clip, weights: str | None = None) -> Motion:
     """What a mouth does while it says a clip's sound.
 
@@ -199,7 +221,7 @@ def _photo(image: Array, moved: Motion, options: Options) -> Made:
     found = track([image])
     if not found:
         raise InputError("shows no face; it takes one that looks ahead, 40 pixels wide or more")
-    sizes = [float((each.boxes[0, 2:] - each.boxes[0, :2]).max()) for each in found]
+    sizes = [_size(each.boxes) for each in found]
     place = int(np.argmax(sizes)) if options.number is None else options.number - 1
     if not 0 <= place < len(found):
         raise InputError(
