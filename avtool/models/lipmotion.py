@@ -29,7 +29,7 @@ PHONES = (
 )
 # fmt: on
 DEEP = 13.8  # nepers of power below the loudest: 60 dB, so that a breath is heard
-QUIET = -8.0  # nepers: white noise at -60 dB of full scale, all bands together
+QUIET = -3.4  # nepers: white noise at -40 dB of full scale, all bands together
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def loudest(level: Tensor) -> Tensor:
     """How loud the loud moments of each recording are, level [batch, frames] -> [batch].
 
     The upper tenth of what is heard at all, so that one bang among words changes little; never
-    less than -60 dB of full scale, so that an empty room does not speak.
+    less than -40 dB of full scale, so that an empty room does not speak.
     """
     heard = [row[row > row.max() - DEEP] for row in level]
     return torch.stack([row.quantile(0.9) for row in heard]).clamp_min(QUIET)

@@ -53,7 +53,7 @@ TABLE = {
     ),
     "lipmotion": Weights(
         file="lipmotion.safetensors",
-        sha256="10420334d49a9c8c5c60edd8525b6443fd3ca0ee65f99e3f1ba7c1c9350cce48",
+        sha256="918ee1adebbc7479e37d35568837db0b7e99e7c88c862533e81ac09c14745e82",
         licence="Apache-2.0",
         data="GRID s1 (899 clips), LibriSpeech train-clean-100, ESC-10; CC BY; made speech",
         score="see weights/lipmotion.md",

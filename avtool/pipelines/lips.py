@@ -51,6 +51,7 @@ SEEN = (0.5, 0.65)  # how frontal a face is, between which the mouth is eased in
 SAME = 0.3  # IoU of a mesh and its track's box
 LOWEST = 5  # of the lips' points: the middle of the lower lip's edge
 CLEARLY = 0.4  # how likely a sound must be to be shown
+STEADY = np.array([-3, 12, 17, 12, -3]) / 35
 EASE = 4  # pictures over which a mouth is eased in where a face comes or goes
 
 
@@ -274,8 +275,9 @@ def _film(film: Film, moved: Motion, options: Options, passed: list[tuple[float,
                 continue
             points = spool.row(place).reshape(-1, 3)
             pose = Pose.of(points)
-            away = rest + moved.mesh(amounts[number]) - pose.own
-            target = _placed(points, pose, pose.own + share * reach * away)
+            own = _steady(spool, place, seen)
+            away = share * reach * (rest + moved.mesh(amounts[number]) - own)
+            points, target = (_placed(points, pose, each) for each in (own, own + away))
             hangs = moved.drop(amounts[number]) * share
             yield painter.paint(image, points, target, hangs)
 
@@ -348,6 +350,18 @@ def _look(film: Film, moved: Motion, painter: Painter, spool: Spool, most: int |
             painter.learn(held[0], points, max(0.0, hangs))
     seen = (np.array(frontal) - SEEN[0]) / (SEEN[1] - SEEN[0])
     return np.asarray(np.clip(seen, 0, 1))
+
+
+def _steady(spool: Spool, place: int, seen: Array) -> Array:
+    """A picture's mesh in head coordinates, without the jitter of its finding, [468, 3].
+
+    A parabola through five pictures (Savitzky & Golay 1964), so that what moves is not late.
+    """
+    first = place - len(STEADY) // 2
+    if first < 0 or (seen[first : first + len(STEADY)] > 0).sum() != len(STEADY):
+        return align(spool.row(place).reshape(-1, 3))[0]
+    rows = np.stack([spool.row(first + k).reshape(-1, 3) for k in range(len(STEADY))])
+    return np.tensordot(STEADY, align(rows)[0], 1).astype(np.float32)
 
 
 def _eased(seen: Array) -> Array:
