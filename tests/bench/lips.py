@@ -184,10 +184,8 @@ def run(arguments: Sequence[str]) -> None:
 
 def pixels(data: Path) -> None:
     """Outside the mouth nothing moves; inside, no more flicker than in the real footage."""
-    print(
-        "\nfilmed faces that say their own words again: pixels outside the region that differ; second difference over time,"
-    )
-    print("grey levels, in the lower half of the face: the real footage and ours")
+    print("\nfilmed faces that say their own words again: pixels outside the mouth that differ;")
+    print("second difference over time, grey levels, lower half of the face: real, ours")
     for path in [sets(data, 1)["s4"][0], *sets(data, 1)["five others"]]:
         source = media.open(path)
         clip = source.clip(Spec(frames=True))
