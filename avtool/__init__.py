@@ -47,13 +47,16 @@ def _lips(
     from avtool import media
     from avtool.media.picture import SUFFIXES, read_picture
     from avtool.pipelines import faces, lips
+    from avtool.pipelines import film as filming
 
     given: Any = None
     if face is not None and Path(face).suffix.lower() in SUFFIXES:
         given = read_picture(face)
     elif face is not None:
         source = media.open(face)
-        given = lips.filmed(source, faces.find(source.clip(lips.LOOKED)), options.get("number"))
+        given = filming.filmed(
+            source, faces.find(source.clip(filming.LOOKED)), options.get("number")
+        )
     clip = media.open(speech).clip(lips.SPEC)
     return lips.run(clip, lips.Options(given, **options))
 

@@ -26,10 +26,12 @@ from avtool.media.picture import read_picture
 from avtool.metrics import lips as metric
 from avtool.models.lipmotion import MELS, Config, LipMotion, prepared
 from avtool.mouth import Painter
+from avtool.pipelines import film as filming
 from avtool.pipelines import lips
 from avtool.pipelines.mouths import compared, gap
 from avtool.pipelines.speech import SPEAKING, Motion, motion
 from avtool.training import lipmotion as training
+from avtool.training import moves
 from avtool.values import Audio, Frames
 
 MEDIA = Path(__file__).parents[1] / "sample_media"
@@ -173,7 +175,7 @@ def test_a_photo_says_it_at_its_own_size(voice: np.ndarray) -> None:
 def test_the_painted_mouth_follows_the_speech(voice: np.ndarray, moved: Motion) -> None:
     """Found again in the pictures, the mouth is the one that was meant; in others' it is not."""
     result = lips.run(said(voice[16_000:64_000]), lips.Options(read_picture(FACE), still=True))
-    own = lips.meshes(result.lips, track(result.lips.images())[0])[:, list(LIPS), :2]
+    own = filming.meshes(result.lips, track(result.lips.images())[0])[:, list(LIPS), :2]
     meant = result.motion.mesh(result.motion.at(np.arange(len(own)) / 25))[:, list(LIPS), :2]
     rest = own[np.argsort(gap(own))[:15]].mean(0)
     assert compared(meant, own - rest).r > 0.8
@@ -204,8 +206,8 @@ def grey(number: int) -> np.ndarray:
 
 def test_a_short_film_goes_to_and_fro() -> None:
     frames = Frames(lambda: (grey(n) for n in range(4)), Fraction(25), 4, 4)
-    film = lips.Film(frames, None, lambda count: (grey(n) for n in range(count - 1, -1, -1)))  # type: ignore[arg-type]
-    found = [(n, int(image[0, 0, 0])) for n, image in islice(lips._to_and_fro(film, 4), 14)]
+    film = filming.Film(frames, None, lambda count: (grey(n) for n in range(count - 1, -1, -1)))  # type: ignore[arg-type]
+    found = [(n, int(image[0, 0, 0])) for n, image in islice(filming.to_and_fro(film, 4), 14)]
     assert [n for n, _ in found] == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]
     assert all(n == shown for n, shown in found)
 
@@ -222,7 +224,7 @@ def test_backwards_is_forwards_turned_round(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture(scope="module")
-def film() -> tuple[lips.Film, list[np.ndarray]]:
+def film() -> tuple[filming.Film, list[np.ndarray]]:
     """Two seconds of the sample, whose right half is black in between."""
     clip = media.open(COCKTAIL).clip(Spec(frames=True, duration=2.0))
     assert clip.frames is not None
@@ -232,11 +234,11 @@ def film() -> tuple[lips.Film, list[np.ndarray]]:
     frames = replace(clip.frames, images=lambda: iter(images))
     faces: list[Track] = track(images)
     back = lambda count: iter(images[:count][::-1])  # noqa: E731
-    return lips.Film(frames, faces[1], back), images
+    return filming.Film(frames, faces[1], back), images
 
 
 def test_what_is_no_face_passes(
-    film: tuple[lips.Film, list[np.ndarray]], voice: np.ndarray
+    film: tuple[filming.Film, list[np.ndarray]], voice: np.ndarray
 ) -> None:
     made, images = film
     result = lips.run(said(voice[16_000:80_000]), lips.Options(made))  # 4 s on 2 s of film
@@ -321,14 +323,14 @@ def test_the_painter_is_asked_for_nothing_in_silence() -> None:
 
 def test_what_is_learned_from() -> None:
     log_mel = np.linspace(-20, 8, 64 * 4, dtype=np.float32).reshape(64, 4)
-    back = training.unpacked(training.packed(log_mel))
+    back = moves.unpacked(moves.packed(log_mel))
     assert np.abs(back - log_mel).max() <= 1 / 16 + 1e-6
-    told = training.labels([("SIL", 0.0, 0.1), ("B", 0.1, 0.2), ("AA", 0.2, 0.3)], 20)
-    names = [training.PHONES[n] for n in told]
+    told = moves.labels([("SIL", 0.0, 0.1), ("B", 0.1, 0.2), ("AA", 0.2, 0.3)], 20)
+    names = [moves.PHONES[n] for n in told]
     assert names == ["SIL"] * 5 + ["B"] * 5 + ["AA"] * 5 + ["SIL"] * 5
     rng = np.random.default_rng(0)
     motion_ = np.einsum("nk,kpc->npc", rng.normal(size=(300, 3)), rng.normal(size=(3, 468, 3)))
-    shapes, amounts = training.shapes_of(motion_, 3)
+    shapes, amounts = moves.shapes_of(motion_, 3)
     np.testing.assert_allclose(np.tensordot(amounts, shapes, 1), motion_, atol=1e-3)
     recipe = training.Recipe()
     true = torch.from_numpy(rng.normal(size=(2, 30, 40, 2)).astype(np.float32)) * 0.03
@@ -340,7 +342,7 @@ def test_what_is_learned_from() -> None:
 def test_made_rooms_and_noise_keep_the_speech() -> None:
     rng = np.random.default_rng(3)
     mels = torch.from_numpy(rng.normal(-4, 2, (8, MELS, 300)).astype(np.float32))
-    noises = training.packed(rng.normal(-6, 1, (3, MELS, 400)).astype(np.float32))
+    noises = moves.packed(rng.normal(-6, 1, (3, MELS, 400)).astype(np.float32))
     changed = training.changed(rng, mels.clone(), noises)
     assert changed.shape == mels.shape and torch.isfinite(changed).all()
     assert not torch.equal(changed, mels)

@@ -19,6 +19,7 @@ from avtool.faces import LIPS
 from avtool.media import Clip
 from avtool.media.picture import SUFFIXES, read_picture
 from avtool.media.write import write_video
+from avtool.pipelines import film as filming
 from avtool.pipelines import lips as speaking
 from avtool.pipelines.hearing import FPS
 from avtool.pipelines.mouths import gap, loudness
@@ -142,15 +143,15 @@ def _face(
     strict: bool,
     full: bool,
     warnings: list[str],
-) -> Array | speaking.Film:
+) -> Array | filming.Film:
     """The photo or the film that is to speak."""
     if Path(job.name).suffix.lower() in SUFFIXES:
         return read_picture(job.source, None if full else LARGEST)
     source = media.open(job.source, name=job.name)
     if not source.info.video:
         raise MediaError(f"{job.name}: has no pictures; give a photo or a video of a face first")
-    tracks = tracks_of(source, speaking.LOOKED, stages(tick, source, 3)(0), strict)
-    film = speaking.filmed(source, tracks, options.number)
+    tracks = tracks_of(source, filming.LOOKED, stages(tick, source, 3)(0), strict)
+    film = filming.filmed(source, tracks, options.number)
     if options.number is None and len(tracks) > 1:
         warnings.append(f"{len(tracks)} faces; face {film.track.face} speaks, the largest")
     return film

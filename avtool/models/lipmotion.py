@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from avtool.models.lipvoice import Norm
+from avtool.models.lipvoice import Body
 
 MELS = 64
 FPS = 50  # of the motion; the sound's frames come at twice that
@@ -58,17 +58,7 @@ class LipMotion(nn.Module):
             nn.GELU(),
             nn.Conv1d(96, width, 4, stride=2, padding=1),
         )
-        self.body = nn.ModuleList(
-            nn.Sequential(
-                Norm(width),
-                nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation),
-                nn.GELU(),
-                nn.Dropout(0.15),
-                nn.Conv1d(width, width, 1),
-            )
-            for dilation in (1, 2, 2, 2)
-        )
-        self.norm = Norm(width)
+        self.body = Body(width, (1, 2, 2, 2))
         self.out = nn.Conv1d(width, config.shapes, 1)
         self.phones = nn.Conv1d(width, config.phones, 1)
         self.register_buffer("shapes", torch.zeros(config.shapes, POINTS, 3))
@@ -87,10 +77,8 @@ class LipMotion(nn.Module):
 
     def trunk(self, heard: Tensor) -> Tensor:
         """[batch, mels + 1, frames] -> [batch, width, frames / 2]."""
-        x = self.front(heard)
-        for layer in self.body:
-            x = x + layer(x)
-        return nn.functional.gelu(self.norm(x))
+        trunk: Tensor = self.body(self.front(heard))
+        return trunk
 
 
 def prepared(log_mel: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ has not seen.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -108,9 +109,9 @@ class LipVoice(nn.Module):
 
 
 class Body(nn.Module):
-    """Residual dilated convolutions: +-0.6 s of context at 25 fps. [batch, width, frames]."""
+    """Residual dilated convolutions, +-15 frames unless told. [batch, width, frames]."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, dilations: Sequence[int] = (1, 2, 4, 8)) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
             nn.Sequential(
@@ -120,7 +121,7 @@ class Body(nn.Module):
                 nn.Dropout(0.15),
                 nn.Conv1d(width, width, 1),
             )
-            for dilation in (1, 2, 4, 8)
+            for dilation in dilations
         )
         self.norm = Norm(width)
 

@@ -53,7 +53,7 @@ TABLE = {
     ),
     "lipmotion": Weights(
         file="lipmotion.safetensors",
-        sha256="918ee1adebbc7479e37d35568837db0b7e99e7c88c862533e81ac09c14745e82",
+        sha256="f0c39484981997d24cdb9d0f72955b869246a1bfffe9ccc73be95e4eab1dd87f",
         licence="Apache-2.0",
         data="GRID s1 (899 clips), LibriSpeech train-clean-100, ESC-10; CC BY; made speech",
         score="see weights/lipmotion.md",

@@ -11,8 +11,9 @@ from avtool.faces import LIPS, LIPS_INNER
 from avtool.media import Clip
 from avtool.metrics.lips import correlation, lag, landmark_distance
 from avtool.pipelines import faces
+from avtool.pipelines.film import meshes
 from avtool.pipelines.hearing import FPS, opening
-from avtool.pipelines.lips import meshes, said
+from avtool.pipelines.lips import said
 from avtool.values import Array
 
 MOST = 0.02  # part of the pictures in which the face may be lost for a moment

@@ -28,6 +28,7 @@ from avtool.media.write import write_video
 from avtool.metrics.lips import closures
 from avtool.models import weights
 from avtool.pipelines import faces, lips
+from avtool.pipelines import film as filming
 from avtool.pipelines.hearing import FPS, FRAME_SAMPLES, RATE, lip_window
 from avtool.pipelines.mouths import gap, loudness, mouths, real, summary
 from avtool.training import corpus
@@ -191,7 +192,7 @@ def pixels(data: Path) -> None:
         clip = source.clip(Spec(frames=True))
         speech = source.clip(Spec(audio=True, channel=0))
         (face,) = track(clip.frames.images(), FPS)[:1]
-        made = lips.run(speech, lips.Options(lips.filmed(source, [face]))).lips
+        made = lips.run(speech, lips.Options(filming.filmed(source, [face]))).lips
         before = np.stack(list(islice(clip.frames.images(), 75))).astype(np.int16)
         after = np.stack(list(islice(made.images(), len(before)))).astype(np.int16)
         moving = (before != after).any(-1).any(0)
