@@ -13,6 +13,7 @@ from avtool.faces import Detector, Landmarker
 from avtool.mouth import Painter
 from avtool.mouth.inside import JAW
 from avtool.mouth.shape import EYES, MOUTH, Pose
+from avtool.mouth.warp import Grid
 from avtool.values import Array
 
 FACE = Path(__file__).parents[1] / "sample_media" / "face.png"
@@ -170,3 +171,38 @@ def test_the_same_again_is_the_same(face):
     target = opened(points, 0.1)
     first, second = (Painter().paint(image, points, target, 0.1) for _ in range(2))
     assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("blurred_first", [True, False])
+def test_a_sharp_mouth_is_kept_rather_than_a_blurred_one(face, blurred_first):
+    image, points = face
+    wide = opened(points, 0.1)
+    sharp = Painter().paint(image, points, wide, 0.1)
+    blurred = cv2.GaussianBlur(sharp, (0, 0), 4)
+    alone, both = Painter(), Painter()
+    alone.learn(sharp, wide, 0.1)
+    for each in (blurred, sharp) if blurred_first else (sharp, blurred):
+        both.learn(each, wide, 0.1)
+    wanted, found = (k.paint(image, points, wide, 0.1) for k in (alone, both))
+    assert np.array_equal(found, wanted)
+
+
+def test_a_donor_is_put_in_the_light_of_the_picture(face):
+    image, points = face
+    wide = opened(points, 0.1)
+    painter = Painter()
+    painter.learn(Painter().paint(image, points, wide, 0.1), wide, 0.1)
+    dim = (image * 0.7).astype(np.uint8)
+    inner = wide[[*MOUTH.upper[-1], *MOUTH.lower[-1][-2:0:-1]], :2]
+    hole = cv2.fillPoly(np.zeros(image.shape[:2], np.uint8), [np.round(inner).astype(int)], 1) > 0
+    usual, dimmed = (painter.paint(k, points, wide, 0.1)[hole].mean() for k in (image, dim))
+    assert dimmed / usual == pytest.approx(0.7, abs=0.04)
+
+
+def test_a_field_between_nodes_has_no_ripples():
+    grid = Grid(0, 0, 10, 12, 12)
+    ramp = np.zeros((12, 12, 2), np.float32)
+    ramp[..., 0] = -0.9 * grid.xs  # ten times as wide
+    image = np.tile(np.arange(120, dtype=np.float32)[:, None], (120, 1, 3))
+    row = grid.fetched(image, ramp)[60, 20:100, 0]
+    assert np.abs(row - 0.1 * np.arange(20, 100)).max() < 0.15

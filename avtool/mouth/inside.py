@@ -60,7 +60,7 @@ def drawn(unit: float, rest: tuple[float, float], white: Array, skin: Array) -> 
     x = (np.arange(round(WIDE * density)) + 0.5) / density + LEFT
     y = ((np.arange(round(HIGH * density)) + 0.5) / density + TOP)[:, None]
     soft = max(0.008, 1.2 / density)
-    dark = np.array([0.15, 0.075, 0.065]) * skin
+    dark = np.array([0.20, 0.09, 0.08]) * skin
     gum = np.array([0.62, 0.36, 0.36]) * skin
     flesh = np.array([0.60, 0.34, 0.33]) * skin
 
@@ -84,7 +84,7 @@ def drawn(unit: float, rest: tuple[float, float], white: Array, skin: Array) -> 
         form = 1 - 0.10 * place**2 - 0.16 * np.abs(place) ** 8
         shade = (0.50 + 0.50 * eased(facing * 1.25)) * form
         shade = shade * (0.90 + 0.10 * eased(tall / 0.25)) * (1 - 0.10 * eased(tall * 1.3 - 0.3))
-        enamel = white * np.array([0.95, 0.90, 0.815]) * shade[..., None]
+        enamel = white * np.array([0.90, 0.84, 0.73]) * shade[..., None]
         enamel = enamel * (1 - eased(tall)[..., None] * np.array([0.0, 0.02, 0.07]))
         pink = gum * (0.55 + 0.45 * eased(facing))[None, :, None]
         mixed = pink + cover(from_root, 2.5 * soft)[..., None] * (enamel - pink)
@@ -132,12 +132,16 @@ def taken(image: Array, points: Array, drop: float, rest: tuple[float, float]) -
     outline = np.linalg.solve(axes, (outline - corner).T).T
     mouth = np.zeros(size[::-1], np.uint8)
     cv2.fillPoly(mouth, [np.round(outline).astype(np.int32)], 255)
-    # The rim shows lip as much as inside.
+    # The rim shows lip as much as inside, and lies in its shadow.
     rim = max(1, round(0.012 * density))
     mouth = cv2.erode(mouth, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1,) * 2))
     rows = np.flatnonzero(mouth[:, round(-LEFT * density)])
     if len(rows) < 5:
         return None
+    shaded = len(rows) // 6
+    mouth[shaded:] = np.minimum(
+        mouth[shaded:], mouth[: len(mouth) - shaded]
+    )  # not the shadow under the upper lip
     # What lies outside goes on as the nearest inside does, and gets dark.
     far, nearest = cv2.distanceTransformWithLabels(
         255 - mouth, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL

@@ -20,7 +20,8 @@ UPPERMOST = 0.0  # y in head coordinates of the points that hold the lower face
 RING = 1.3  # the jaw's outline, grown so much, does not follow the jaw
 FINE = 0.03  # head units between nodes around an opening
 WIPE = 0.018  # head units of an open mouth's lips that show inside as much as lip
-LASHES = 0.03  # head units above an eye that show lashes more than skin
+LINE = 0.018  # head units on each side of closed lips that are in their shade
+LASHES = 0.05  # head units above an eye that show lashes more than skin
 
 Edges = tuple[Array, Array]  # of an opening, upper and lower
 
@@ -161,7 +162,7 @@ class Motion:
         new = edges(opening, self.target, unit)
         old = edges(opening, self.points, unit)
         closed = float(closing(new, old).max())
-        old = _lips(old, unit) if opening is MOUTH else _lids(new, old, unit)
+        old = _lips(new, old, unit) if opening is MOUTH else _lids(new, old, unit)
         both = np.concatenate([*new, *old])
         margin = opening.margin * unit
         low, high = both.min(0) - margin, both.max(0) + margin
@@ -194,14 +195,19 @@ class Motion:
         return Slit(opening, grid, upper + half, lower - half, *new, closed)
 
 
-def _lips(old: Edges, unit: float) -> Edges:
+def _lips(new: Edges, old: Edges, unit: float) -> Edges:
     """Where the edges' skin comes from: open lips end in pixels that are no lip, the more the
     wider they are, for the mesh finds them less open than they are.
     """
     gap = old[1] - old[0]
     wide = np.maximum(np.hypot(*gap.T), 1e-6)
     part = np.minimum(0.8, 0.15 + WIPE * unit / wide)[:, None]
-    return old[0] - part * gap, old[1] + part * gap
+    # Lips that part show what was not in the dark line between them.
+    opens = new[1] - new[0]
+    widest = opens[np.hypot(*opens.T).argmax()]
+    line = widest * min(0.2, LINE * unit / max(float(np.hypot(*widest)), 1e-6))
+    line = line * (np.hypot(*opens.T) > 0)[:, None]
+    return old[0] - part * gap - line, old[1] + part * gap + line
 
 
 def _lids(new: Edges, old: Edges, unit: float) -> Edges:
@@ -209,10 +215,10 @@ def _lids(new: Edges, old: Edges, unit: float) -> Edges:
     across = old[0][-1] - old[0][0]
     right = across / max(float(np.hypot(*across)), 1e-6)
     shut = closing(new, old)
-    reach = LASHES * unit * np.minimum(1, 3 * shut)[:, None]
-    upper = old[0] + reach * (right[1], -right[0])
-    lower = old[1] - 0.3 * reach * (right[1], -right[0])
-    out = LASHES * unit * min(1.0, 3 * float(shut.max())) * right
+    reach = LASHES * unit * shut[:, None]
+    upper = old[0] + reach * np.array([right[1], -right[0]])
+    lower = old[1] - 0.5 * reach.max() * np.array([right[1], -right[0]])
+    out = 0.5 * LASHES * unit * float(shut.max()) * right
     for edge in (upper, lower):
         edge[0] -= out
         edge[-1] += out

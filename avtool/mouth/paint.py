@@ -12,7 +12,9 @@ from avtool.mouth.warp import eased
 from avtool.values import Array
 
 SOFT = 0.014  # head units over which a lip's edge ends
-LASH = np.array([0.48, 0.55, 0.58], np.float32)  # of the light that lashes take
+LASH = np.array([0.40, 0.46, 0.50], np.float32)  # of the light that lashes take
+WIDE = 0.12  # head units of an open mouth that shows all there is to see
+DEEP = np.array([0.36, 0.18, 0.16])  # of the skin's light, what is left between lips
 CHEEKS = [50, 280, 205, 425, 101, 330, 36, 266]
 
 
@@ -23,9 +25,10 @@ class Painter:
         self._plates: inside.Plates | None = None
         self._rest: tuple[float, float] | None = None
         self._best = 0.0
+        self._level = 0.0  # of the light on the face that the plates are from
 
     def learn(self, image: Array, points: Array, drop: float) -> None:
-        """Keep the inside of this picture's mouth if none was more open so far.
+        """Keep the inside of this picture's mouth if none was open wider and sharper so far.
 
         Args:
             image, points, drop: as for ``paint``, of the picture as it is.
@@ -33,10 +36,11 @@ class Painter:
         pose = Pose.of(points)
         upper, lower = edges(MOUTH, points, pose.unit)
         gap = float(np.hypot(*(lower - upper).T).max()) / pose.unit
-        if gap > max(self._best, 0.05):
+        worth = min(gap, WIDE) * _sharpness(image, points) if gap > 0.05 else 0.0
+        if worth > self._best:
             plates = inside.taken(image, points, drop, self._where(pose))
             if plates is not None:
-                self._plates, self._best = plates, gap
+                self._plates, self._best, self._level = plates, worth, _level(image, points)
 
     def paint(self, image: Array, points: Array, target: Array, drop: float) -> Array:
         """The picture with the face's points moved to the target, and all else as it was.
@@ -88,7 +92,7 @@ class Painter:
             below,
         )
         if slit.opening is not MOUTH:
-            _lash(skin, above, min(1.0, 3 * slit.closed) * within, unit)
+            _lash(skin, above, slit.closed * within, unit)
         open_ = 1 - above - below
         x, y, width, height = cv2.boundingRect((open_ > 1 / 255).astype(np.uint8))
         if not width:
@@ -103,7 +107,11 @@ class Painter:
             filled = self._plates.at(
                 motion.pose, drop, columns.start + x, rows.start + y, width, height
             )
-            filled *= _shadow(open_, unit, self._plates.seen)[part][..., None]
+            filled *= self._brighter(image, points)
+            # What is in the shade is lit by flesh alone.
+            lit = _shadow(open_, unit, self._plates.seen)[part]
+            deep = DEEP * _light(image, points)[1]
+            filled = deep + (filled - deep) * lit
         else:
             filled = behind[part].astype(np.float32)
         skin[part] = np.round(skin[part] * (1 - share) + filled * share)
@@ -117,29 +125,59 @@ class Painter:
             self._rest = float(x), float(y)
         return self._rest
 
+    def _brighter(self, image: Array, points: Array) -> float:
+        """Than where the plates are from is the light on this face."""
+        return float(np.clip(_level(image, points) / max(self._level, 1.0), 0.6, 1.5))
+
     def _draw(self, image: Array, points: Array) -> None:
         pose = Pose.of(points)
         white, skin = _light(image, points)
+        self._level = _level(image, points)
         self._plates = inside.drawn(pose.unit, self._where(pose), white, skin)
+
+
+def _around(points: Array, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """The box of the lips, as far as the picture has it."""
+    lips = points[[*MOUTH.upper[0], *MOUTH.lower[0]], :2]
+    size = np.array(shape[1::-1])
+    x0, y0 = np.clip(np.floor(lips.min(0)), 0, size).astype(int)
+    x1, y1 = np.clip(np.ceil(lips.max(0)), 0, size).astype(int)
+    return slice(y0, y1), slice(x0, x1)
+
+
+def _sharpness(image: Array, points: Array) -> float:
+    """Of the mouth: how much is left of it without what is blurred."""
+    box = image[_around(points, image.shape)]
+    return float(cv2.Laplacian(box, cv2.CV_32F).std()) if box.size else 0.0
+
+
+def _level(image: Array, points: Array) -> float:
+    """How bright the skin around the lips is."""
+    rows, columns = _around(points, image.shape)
+    reach = max(1, (columns.stop - columns.start) // 5)
+    above = image[max(0, rows.start - reach) : rows.start, columns]
+    below = image[rows.stop : rows.stop + reach, columns]
+    seen = np.concatenate([above.reshape(-1, 3), below.reshape(-1, 3)])
+    return float(seen.mean()) if len(seen) else 0.0
 
 
 def _lash(skin: Array, above: Array, strength: Array, unit: float) -> None:
     """Darken the rim of an upper lid that has come down, in place: its lashes."""
-    rim = cv2.GaussianBlur(above, (0, 0), 0.009 * unit)
+    rim = cv2.GaussianBlur(above, (0, 0), 0.014 * unit)
     dark = LASH * (strength * 4 * rim * (1 - rim))[..., None]
     skin[:] = np.round(skin * (1 - dark))
 
 
 def _shadow(open_: Array, unit: float, seen: bool) -> Array:
-    """How much light reaches each pixel between the lips, float32 [h, w]: little near them,
+    """How much light reaches each pixel between the lips, float32 [h, w, 1]: little near them,
     least under the upper one. A plate cut out of a picture has most of that in itself.
     """
     near = cv2.GaussianBlur(open_, (0, 0), 0.028 * unit)
     lowered = np.array([[1, 0, 0], [0, 1, 0.018 * unit]])
     near = cv2.warpAffine(near, lowered, near.shape[::-1], flags=cv2.INTER_LINEAR)
     lit = eased((near - 0.05) / 0.60)
-    least = 0.55 if seen else 0.30
-    return np.asarray(least + (1 - least) * lit, np.float32)
+    least = 0.55 if seen else 0.25
+    return np.asarray(least + (1 - least) * lit[..., None], np.float32)
 
 
 def _light(image: Array, points: Array) -> tuple[Array, Array]:

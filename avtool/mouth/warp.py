@@ -94,7 +94,7 @@ class Grid:
         """
         rows, columns = self.inside(*image.shape[:2])
         size = (self.columns * self.step, self.rows * self.step)
-        fine = cv2.resize(field, size, interpolation=cv2.INTER_CUBIC)
+        fine = cv2.resize(field, size, interpolation=cv2.INTER_LINEAR)  # cubic ripples
         fine = fine[rows.start - self.top :, columns.start - self.left :]
         fine = fine[: rows.stop - rows.start, : columns.stop - columns.start]
         x = fine[..., 0] + np.arange(columns.start, columns.stop, dtype=np.float32)
