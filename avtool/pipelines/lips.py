@@ -28,7 +28,7 @@ from avtool.media import Clip, Spec
 from avtool.models.lipmotion import FPS as MOTION_FPS
 from avtool.models.lipmotion import PHONES
 from avtool.mouth import Painter
-from avtool.mouth.shape import Pose
+from avtool.mouth.shape import MOUTH, Pose
 from avtool.pipelines.film import Film, closed, eased, look, size, steady, to_and_fro
 from avtool.pipelines.hearing import FPS as TRACKED
 from avtool.pipelines.hearing import RATE, at_rate
@@ -39,6 +39,8 @@ from avtool.values import Array, Audio, Curves, Frames
 
 SPEC = Spec(audio=True, channel=0)
 NOTE = "Synthetic: the mouth in these pictures was made by avtool lips; nobody said this."
+SHUTTER = np.array([0.25, 0.5, 0.25], np.float32)
+RINGS = [point for ring in MOUTH.upper + MOUTH.lower for point in ring]
 FPS = Fraction(25)  # of what was no video
 SIZE = 512, 576  # of the drawn head's pictures
 IDENTITY = {"sex": 0.0, "age": 30.0, "caucasian": 1.0, "asian": 0.4, "african": 0.3}
@@ -220,7 +222,14 @@ def _film(film: Film, moved: Motion, options: Options, passed: list[tuple[float,
     strength = eased(seen)
     rest, reach = closed(spool, seen, moved), moved.reach[:, None]
     count = wanted or len(seen)
-    amounts = moved.at(np.arange(count) / float(fps))
+    times = np.arange(count) / float(fps)
+    # A shutter is open while lips move; the flesh around them is slower than they are.
+    amounts, slow = (_blurred(moved, times, each / float(fps)) for each in (0.5, 1.0))
+
+    def says(number: int) -> Array:
+        own = moved.mesh(slow[number])
+        own[RINGS] = moved.mesh(amounts[number])[RINGS]
+        return own
 
     def images() -> Iterator[Array]:
         passed.clear()
@@ -233,7 +242,7 @@ def _film(film: Film, moved: Motion, options: Options, passed: list[tuple[float,
             points = spool.row(place).reshape(-1, 3)
             pose = Pose.of(points)
             own = steady(spool, place, seen)
-            away = share * reach * (rest + moved.mesh(amounts[number]) - own)
+            away = share * reach * (rest + says(number) - own)
             points, target = (_placed(points, pose, each) for each in (own, own + away))
             hangs = moved.drop(amounts[number]) * share
             yield painter.paint(image, points, target, hangs)
@@ -243,6 +252,12 @@ def _film(film: Film, moved: Motion, options: Options, passed: list[tuple[float,
         return np.asarray(film.track.boxes[min(int(place), len(film.track.boxes) - 1)])
 
     return Frames(images, fps, film.frames.width, film.frames.height), count, box
+
+
+def _blurred(moved: Motion, times: Array, apart: float) -> Array:
+    """The amounts at times, by those so many seconds before and after too."""
+    near = [moved.at(np.clip(times + k * apart, 0, moved.seconds)) for k in (-1, 0, 1)]
+    return np.tensordot(SHUTTER, near, 1)
 
 
 def _count(moved: Motion, fps: Fraction) -> int:
