@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 
+from avtool.head.hairdo import Hairdo
 from avtool.head.model import REGIONS, Head, smooth
 from avtool.values import Array
 
@@ -84,9 +85,11 @@ def grows(place: Array) -> Array:
     return smooth(-4, 6, height - np.interp(azimuth, _GROWTH.azimuths, _GROWTH.ends))
 
 
-def dressed(head: Head, vertices: Array, style: str) -> Mesh:
+def dressed(head: Head, vertices: Array, style: str | Hairdo) -> Mesh:
     """The head with its hair; ``style`` is one of ``STYLES`` or "none"."""
     bare = (vertices, head.faces, head.region, head.mean, _painted(head))
+    if isinstance(style, Hairdo):
+        style = "bob" if style.length > 0.4 else "short"
     if style == "none":
         return Mesh(*bare)
     shell = _shell(head, style)

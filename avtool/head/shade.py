@@ -15,6 +15,7 @@ from functools import cache
 
 import numpy as np
 
+from avtool.head.hairdo import Hairdo
 from avtool.head.model import smooth
 from avtool.values import Array
 
@@ -30,10 +31,14 @@ class Look:
     hair: Colour = (0.05, 0.03, 0.02)
     iris: Colour = (0.16, 0.09, 0.04)
     shirt: Colour = (0.10, 0.18, 0.30)
-    style: str = "short"  # a name of ``hair.STYLES``, or "none"
+    style: str | Hairdo = "short"  # a name of ``hair.STYLES``, or "none"
     brows: float = 1.0  # their width
     stubble: float = 0.0
+    beard: float = 0.0  # a short one, 0 to 1
     freckles: float = 0.0
+    lines: float = 0.0  # wrinkles and sagging lids, 0 to 1
+    spots: float = 0.0  # uneven tone and spots of age, 0 to 1
+    grey: float = 0.0  # share of the strands that are
     background: tuple[Colour, Colour] = ((0.30, 0.34, 0.38), (0.10, 0.12, 0.15))  # glow, edge
 
 
