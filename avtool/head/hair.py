@@ -11,12 +11,13 @@ from functools import cache
 
 import numpy as np
 
-from avtool.head.hairdo import Hairdo
+from avtool.head import hairdo
+from avtool.head.hairdo import CENTRE, Hairdo, motion
 from avtool.head.model import REGIONS, Head, smooth
 from avtool.values import Array
 
 STRANDS = len(REGIONS)  # the region of the faces that are made here
-CENTRE = np.array([0.0, 0.02, -0.08], np.float32)  # of the skull, metres on the mean head
+LOCKS = STRANDS + 1  # and of those that ``hairdo`` makes
 DROP = 0.00175  # metres down a strand for each degree below the skull's equator
 COLUMNS, ROWS = 160, 30
 
@@ -55,7 +56,7 @@ _GROWTH = STYLES["short"]
 class Mesh:
     """The head and its hair as one mesh; ``place`` [v, 3] is where a vertex is on the mean head.
 
-    ``paint`` [v, p + 1]: the head's own, then how much hair grows.
+    ``paint`` [v, p + 4]: the head's own, then how much hair grows, then which way it runs.
     """
 
     vertices: Array
@@ -89,12 +90,12 @@ def dressed(head: Head, vertices: Array, style: str | Hairdo) -> Mesh:
     """The head with its hair; ``style`` is one of ``STYLES`` or "none"."""
     bare = (vertices, head.faces, head.region, head.mean, _painted(head))
     if isinstance(style, Hairdo):
-        style = "bob" if style.length > 0.4 else "short"
+        return _worn(head, vertices, style)
     if style == "none":
         return Mesh(*bare)
     shell = _shell(head, style)
     scalp = vertices[shell.scalp]
-    rotation, shift = _motion(head.mean[shell.scalp], scalp)
+    rotation, shift = motion(head.mean[shell.scalp], scalp)
     home = (scalp - shift) @ rotation  # as if the head were not turned
     radius = np.linalg.norm(home - CENTRE, axis=1)
     radius = np.einsum("nk,nk->n", radius[shell.nearest], shell.weight) + shell.lift
@@ -111,10 +112,26 @@ def dressed(head: Head, vertices: Array, style: str | Hairdo) -> Mesh:
     )
 
 
+def _worn(head: Head, vertices: Array, style: Hairdo) -> Mesh:
+    made = hairdo.grown(head, vertices, style)
+    bare = _painted(head).copy()
+    ears = head.paint[:, head.paints.index("ears")]
+    bare[:, -4] = hairdo.grows(head.mean, style) * (1 - ears)
+    paint = np.zeros((len(made.vertices), bare.shape[1]), np.float32)
+    paint[:, -4], paint[:, -3:] = made.density, made.along
+    return Mesh(
+        np.concatenate([vertices, made.vertices]),
+        np.concatenate([head.faces, made.faces + len(vertices)]),
+        np.concatenate([head.region, np.full(len(made.faces), LOCKS, np.uint8)]),
+        np.concatenate([head.mean, made.place]),
+        np.concatenate([bare, paint]),
+    )
+
+
 @cache
 def _painted(head: Head) -> Array:
     growth = grows(head.mean) * (1 - head.paint[:, head.paints.index("ears")])
-    return np.column_stack([head.paint, growth]).astype(np.float32)
+    return np.column_stack([head.paint, growth, np.zeros((len(growth), 3))]).astype(np.float32)
 
 
 @cache
@@ -177,12 +194,3 @@ def _shell(head: Head, style: str) -> _Shell:
         faces,
         place.reshape(-1, 3).astype(np.float32),
     )
-
-
-def _motion(still: Array, moved: Array) -> tuple[Array, Array]:
-    """The turn [3, 3] and shift [3] that best take one cloud to the other (Kabsch 1976)."""
-    a, b = still.mean(0), moved.mean(0)
-    u, _, vt = np.linalg.svd((still - a).T @ (moved - b))
-    flip = np.diag([1, 1, np.sign(np.linalg.det(u @ vt))])
-    rotation = (u @ flip @ vt).T
-    return rotation.astype(np.float32), (b - rotation @ a).astype(np.float32)

@@ -46,21 +46,26 @@ def render(head: Head, vertices: Array, look: Look, camera: Camera) -> Array:
     normal = normals(mesh.vertices, mesh.faces)
     normal[:, :2] += slope * normal[:, 2:]
     attributes = np.column_stack([mesh.place, normal, mesh.paint]).astype(np.float32)
-    names = (*head.paints, "hair")
+    names = (*head.paints, "hair", "along_x", "along_y", "along_z")
 
     image = np.empty((height, width, 3), np.float32)
     image[:] = _background(look, camera.height * SUPERSAMPLING, camera.width * SUPERSAMPLING)
     flat = image.reshape(-1, 3)
-    lash = REGIONS.index("lash")
+    lash, locks = REGIONS.index("lash"), mesh.region == hair.LOCKS
+    thin = (mesh.region == lash) | locks
     nearest = np.full(len(flat), np.inf, np.float32)
-    for layer in (mesh.region != lash, mesh.region == lash):  # lashes let through what is behind
-        faces, region = mesh.faces[layer], mesh.region[layer]
+    # Lashes and locks let through what is behind; of locks the far side is drawn first.
+    for layer, turned in ((~thin, 1), (mesh.region == lash, 1), (locks, -1), (locks, 1)):
+        if not layer.any():
+            continue
+        faces, region = mesh.faces[layer][:, ::turned], mesh.region[layer]
         both_sides = (region == lash) | (region == hair.STRANDS)
         pixel, face, weight = rasterise(points, faces, width, height, both_sides)
         corners = faces[face]
         far = np.einsum("nk,nk->n", weight, depth[corners])
         front = np.flatnonzero(far < nearest[pixel])
-        nearest[pixel[front]] = far[front]
+        if region[0] != hair.LOCKS:
+            nearest[pixel[front]] = far[front]
         for number, shader in enumerate(SHADERS):
             here = front[region[face[front]] == number]
             if len(here):
@@ -69,7 +74,7 @@ def render(head: Head, vertices: Array, look: Look, camera: Camera) -> Array:
                 values += weight[here, 2, None] * attributes[corners[here, 2]]
                 patch = dict(zip(names, values[:, 6:].T, strict=True))
                 patch |= {"place": values[:, :3], "normal": values[:, 3:6]}
-                patch["behind"] = flat[pixel[here]] if number == lash else values[:, :0]
+                patch["behind"] = flat[pixel[here]] if thin[layer][0] else values[:, :0]
                 flat[pixel[here]] = shader(look, patch)
 
     k = SUPERSAMPLING

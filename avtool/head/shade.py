@@ -281,5 +281,49 @@ def _hair(look: Look, patch: Patch) -> Array:
     return np.asarray(image)
 
 
-# By the number of the region: ``model.REGIONS``, then ``hair.STRANDS``.
-SHADERS = (_skin, _eye, _teeth, _tongue, _lash, _hair)
+def _locks(look: Look, patch: Patch) -> Array:
+    place, normal = patch["place"], patch["normal"]
+    assert isinstance(look.style, Hairdo)
+    inner = normal[:, 2] < 0
+    normal = normal / (np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9)
+    normal = np.where(inner[:, None], -normal, normal)
+    curly = look.style.curl > 0.7
+    kink = 0.0035 if curly else 0.045 - 0.04 * look.style.curl
+    strand = _noise(place * _FLAT, 0.0013, kink, 1.0)
+    lock = _noise(place * _FLAT + 0.11, 0.008, 0.006 if curly else 0.10, 1.0)
+    rank = np.clip(0.5 + 0.24 * strand + 0.12 * lock, 0, 1)
+    cover = smooth(0.0, 0.5, place[:, 2] - rank) * smooth(-0.1, 0.25, patch["hair"] - rank)
+    cover *= smooth(-0.25, 0.2, normal[:, 2] - (0.5 if curly else 0.25) * rank)
+
+    own = np.array(look.hair, np.float32)
+    white = 0.45 * smooth(
+        0.55,
+        0.4,
+        0.5 + 0.2 * _noise(place * _FLAT + 0.3, 0.001, 0.2, 1.0) - 0.6 * (look.grey - 0.5),
+    )
+    white = white * min(4 * look.grey, 1)
+    colour = own + white[:, None] * (np.array([0.62, 0.60, 0.57], np.float32) - own)
+    colour = colour * np.clip(1 + 0.30 * strand + 0.22 * lock, 0.3, 2)[:, None]
+    bent = normal + (0.10 * strand + 0.12 * lock)[:, None] * np.array([1, 0.3, 0], np.float32)
+    diffuse, _ = _lit(bent, CLOTH_LIGHT)
+    roots = 0.7 + 0.3 * smooth(0.0, 0.03, place[:, 1])
+    depth = np.where(inner, 0.28, 1.0) * roots * (0.75 + 0.25 * rank)
+    image = colour * diffuse * depth[:, None]
+    along = np.column_stack([patch["along_x"], patch["along_y"], patch["along_z"]])
+    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-6
+    for lamp, colour_of in (KEY, *RIMS):
+        towards = np.array(lamp, np.float32) / np.linalg.norm(lamp)
+        half = towards + np.array([0, 0, 1], np.float32)
+        half /= np.linalg.norm(half)
+        tilt = along @ half.astype(np.float32) + 0.09 * strand + 0.08 * lock
+        shine = np.clip(1 - tilt * tilt, 0, 1) ** 14 * np.clip(normal @ towards + 0.2, 0, 1)
+        tint = (0.02 + 0.5 * colour) * (0.15 if curly else 0.5)
+        image += (shine * depth)[:, None] * (np.array(colour_of, np.float32) * tint)
+    behind = patch["behind"]
+    return np.asarray(behind + cover[:, None] * (image - behind))
+
+
+_FLAT = np.array([1, 1, 0], np.float32)  # the ends' distance is no place
+
+# By the number of the region: ``model.REGIONS``, then ``hair.STRANDS`` and ``hair.LOCKS``.
+SHADERS = (_skin, _eye, _teeth, _tongue, _lash, _hair, _locks)
