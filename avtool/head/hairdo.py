@@ -168,8 +168,8 @@ def _parted(globe: Array, hairdo: Hairdo) -> tuple[Array, Array, float, Array]:
     lift = rooted * valley * (full + 0.0009 * lock) + ears - 0.0005
     head = CENTRE + direction * (_radius(globe, turn, height) + lift)[..., None]
 
-    drop = np.interp(hairdo.length, (PARTED, 0.5, 0.75, 1), (0.055, 0.12, 0.20, 0.30))
-    drop = drop * (1 + 0.02 * lock)
+    reach = np.interp(hairdo.length, (PARTED, 0.5, 0.75, 1), (0.055, 0.12, 0.20, 0.30))
+    drop = reach * (1 + 0.02 * lock)
     fall = np.linspace(0, 1, ROWS - over + 1)[1:, None]
     down = drop * fall
     x, y, z = (head[-1, :, k] for k in range(3))

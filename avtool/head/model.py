@@ -164,7 +164,7 @@ def activations(units: Mapping[str, float]) -> Array:
     return values
 
 
-def smooth(low: float, high: float, x: Array) -> Array:
+def smooth(low: Array | float, high: Array | float, x: Array | float) -> Array:
     """0 at ``low`` and beyond, 1 at ``high`` and beyond, Hermite's cubic between."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from avtool.head.hairdo import Hairdo
+from avtool.head.light import Colour, Look
 from avtool.head.model import ORIGINS, load
-from avtool.head.shade import Colour, Look
 from avtool.values import Array
 
 LOCALS = load().locals

@@ -109,15 +109,20 @@ def pack(items: Iterable[Recording], out: Path) -> None:
     for item in items:
         if item.split == "test":
             continue
-        buffer = io.BytesIO()
-        with soundfile.SoundFile(buffer, "w", RATE, 1, "VORBIS", format="OGG") as file:
-            for first in range(0, len(item.samples), RATE):  # libsndfile fails on long writes
-                file.write(item.samples[first : first + RATE])
         facts.append((item.speaker, item.sex, item.split))
-        sounds.append(np.frombuffer(buffer.getvalue(), np.uint8))
+        sounds.append(vorbis(item.samples))
     ends = np.cumsum([len(sound) for sound in sounds])
     with out.open("wb") as packed:
         np.savez(packed, facts=np.array(facts), ends=ends, sounds=np.concatenate(sounds))
+
+
+def vorbis(samples: Array) -> Array:
+    """A sound at 16 kHz, float32 [time], as the bytes of an Ogg file, uint8 [bytes]."""
+    buffer = io.BytesIO()
+    with soundfile.SoundFile(buffer, "w", RATE, 1, "VORBIS", format="OGG") as file:
+        for first in range(0, len(samples), RATE):  # libsndfile fails on long writes
+            file.write(samples[first : first + RATE])
+    return np.frombuffer(buffer.getvalue(), np.uint8)
 
 
 def load(path: Path) -> list[Recording]:

@@ -7,6 +7,7 @@ together again: one man's clips become high and low voices whose lips are still 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,29 +35,74 @@ def other_throats(
     Args:
         highest: pitch that the voice itself may have, in Hz.
     """
+    parts = apart(voice, highest)
+    made = []
+    for spans in throats:
+        factor, formant = (np.exp(rng.uniform(*np.log(span))) for span in spans[:2])
+        made.append(together(parts, factor, formant, melody=rng.uniform(*spans[2])))
+    return np.stack(made)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """A voice taken apart, a frame each 5 ms: pitch in Hz or 0, the others [frames, bins]."""
+
+    pitch: Array
+    envelope: Array
+    breath: Array
+    length: int  # of the sound, in samples
+
+
+def apart(voice: Array, highest: float = 420.0) -> Parts:
+    """A voice at 16 kHz, [time], as pitch, envelope and breath."""
     import pyworld  # of the extra "train"; nothing else needs it
 
     sound = voice.astype(np.float64)
     pitch, times = pyworld.dio(sound, RATE, f0_floor=60, f0_ceil=highest)
     pitch = pyworld.stonemask(sound, pitch, times, RATE)
     envelope = pyworld.cheaptrick(sound, pitch, times, RATE)
-    breath = pyworld.d4c(sound, pitch, times, RATE)
-    made = []
-    for spans in throats:
-        factor, formant = (np.exp(rng.uniform(*np.log(span))) for span in spans[:2])
-        other = pitch.copy()
-        voiced = other > 0
-        if voiced.any():
-            usual = np.exp(np.log(other[voiced]).mean())
-            other[voiced] = usual * factor * (other[voiced] / usual) ** rng.uniform(*spans[2])
-        place = np.clip(np.arange(envelope.shape[1]) / formant, 0, envelope.shape[1] - 1.001)
-        low, part = place.astype(int), place % 1
-        logs = np.log(envelope + 1e-16)
-        moved = np.exp(logs[:, low] * (1 - part) + logs[:, low + 1] * part)
-        breathy = breath[:, low] * (1 - part) + breath[:, low + 1] * part
-        sound_of = pyworld.synthesize(
-            other, np.ascontiguousarray(moved), np.ascontiguousarray(breathy), RATE
-        )[: len(voice)]
-        sound_of = np.pad(sound_of, (0, len(voice) - len(sound_of)))
-        made.append(sound_of / max(1.0, np.abs(sound_of).max() * 1.01))
-    return np.stack(made).astype(np.float32)
+    return Parts(pitch, envelope, pyworld.d4c(sound, pitch, times, RATE), len(voice))
+
+
+def together(
+    parts: Parts,
+    factor: float,
+    formant: float,
+    *,
+    melody: float = 1.0,
+    shake: Array | None = None,
+    breathier: float = 0.0,
+    slower: float = 1.0,
+) -> Array:
+    """A voice from its parts, changed, float32 [time].
+
+    Args:
+        factor, formant: of pitch, and of the formants' places; melody: of pitch's excursions.
+        shake: of pitch, a factor a frame [frames]; breathier: 0 to 1; slower: than it was.
+    """
+    import pyworld
+
+    other = parts.pitch.copy()
+    voiced = other > 0
+    if voiced.any():
+        usual = np.exp(np.log(other[voiced]).mean())
+        other[voiced] = usual * factor * (other[voiced] / usual) ** melody
+    if shake is not None:
+        other *= shake
+    bins = parts.envelope.shape[1]
+    place = np.clip(np.arange(bins) / formant, 0, bins - 1.001)
+    low, part = place.astype(int), place % 1
+    logs = np.log(parts.envelope + 1e-16)
+    moved = np.exp(logs[:, low] * (1 - part) + logs[:, low + 1] * part)
+    breathy = parts.breath[:, low] * (1 - part) + parts.breath[:, low + 1] * part
+    breathy += breathier * (1 - breathy) * np.linspace(0, 1, breathy.shape[1])
+    found = pyworld.synthesize(
+        other,
+        np.ascontiguousarray(moved),
+        np.ascontiguousarray(breathy),
+        RATE,
+        frame_period=5.0 * slower,
+    )
+    length = round(parts.length * slower)
+    found = np.pad(found, (0, max(0, length - len(found))))[:length]
+    return np.asarray(found / max(1.0, np.abs(found).max() * 1.01), np.float32)

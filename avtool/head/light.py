@@ -1,0 +1,109 @@
+"""Light on a head, and the noise that its patterns are made of.
+
+Colours are linear light. Light is a table over the normal as seen from the camera, because the
+lamps stay and the camera is far. Skin is lit by wrapped diffuse light that reaches further round
+the form in red than in blue, a cheap stand-in for light scattered under it (as Green, GPU Gems,
+2004).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from avtool.head.hairdo import Hairdo
+from avtool.values import Array
+
+Colour = tuple[float, float, float]  # linear light, 0 to 1
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a head looks like beside its shape."""
+
+    skin: Colour = (0.60, 0.36, 0.26)
+    lips: Colour = (0.46, 0.17, 0.14)
+    hair: Colour = (0.05, 0.03, 0.02)
+    iris: Colour = (0.16, 0.09, 0.04)
+    shirt: Colour = (0.10, 0.18, 0.30)
+    style: str | Hairdo = "short"  # a name of ``hair.STYLES``, or "none"
+    brows: float = 1.0  # their width
+    stubble: float = 0.0
+    beard: float = 0.0  # a short one, 0 to 1
+    freckles: float = 0.0
+    lines: float = 0.0  # wrinkles and sagging lids, 0 to 1
+    spots: float = 0.0  # uneven tone and spots of age, 0 to 1
+    grey: float = 0.0  # share of the strands that are
+    background: tuple[Colour, Colour] = ((0.30, 0.34, 0.38), (0.10, 0.12, 0.15))  # glow, edge
+
+
+# Lamps: where from, linear colour.
+KEY = ((0.55, 0.6, 0.8), (1.55, 1.42, 1.26))
+FILL = ((-0.8, 0.15, 0.6), (0.42, 0.46, 0.54))
+RIMS = (((0.95, 0.4, -0.45), (0.5, 0.55, 0.65)), ((-0.95, 0.5, -0.45), (0.65, 0.65, 0.68)))
+SKY, GROUND = (0.13, 0.14, 0.16), (0.10, 0.08, 0.07)
+
+Patch = Mapping[str, Array]  # of the samples of one region: place, normal, and each paint
+
+
+@cache
+def table(wrap: Colour, gloss: float, power: float) -> tuple[Array, Array]:
+    """Diffuse and specular light by the normal's x and y, float32 [256 * 256, 3] each."""
+    x, y = np.meshgrid(*2 * [np.linspace(-1, 1, 256)])
+    z = np.sqrt(np.maximum(1 - x * x - y * y, 0))
+    normal = np.stack([x, y, z], -1).reshape(-1, 3)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    up = 0.5 + 0.5 * normal[:, 1:2]
+    diffuse = np.array(SKY) * up + np.array(GROUND) * (1 - up)
+    specular = np.zeros_like(diffuse)
+    for place, colour in (KEY, FILL, *RIMS):
+        towards = np.array(place) / np.linalg.norm(place)
+        cosine = (normal @ towards)[:, None]
+        diffuse += np.array(colour) * np.maximum(cosine + wrap, 0) / (1 + np.array(wrap)) ** 2
+        half = towards + np.array([0, 0, 1])
+        half /= np.linalg.norm(half)
+        shine = np.maximum(normal @ half, 0)[:, None] ** power * np.clip(4 * cosine, 0, 1)
+        specular += gloss * shine * np.array(colour)
+    return diffuse.astype(np.float32), specular.astype(np.float32)
+
+
+SKIN_LIGHT = ((0.42, 0.24, 0.18), 0.13, 14.0)
+CLOTH_LIGHT = ((0.15, 0.15, 0.15), 0.0, 1.0)
+EYE_LIGHT = ((0.3, 0.3, 0.3), 1.3, 160.0)
+WET_LIGHT = ((0.3, 0.2, 0.2), 0.30, 40.0)
+
+
+def lit(normal: Array, light: tuple[Colour, float, float]) -> tuple[Array, Array]:
+    """Diffuse and specular light [n, 3]."""
+    length = np.sqrt(np.einsum("nc,nc->n", normal, normal)) + 1e-9
+    i, j = (np.clip(normal[:, k] / length * 127.5 + 128, 0, 255).astype(np.int32) for k in range(2))
+    diffuse, specular = table(*light)
+    return diffuse[j * 256 + i], specular[j * 256 + i]
+
+
+@cache
+def _volume() -> Array:
+    """Smooth noise that repeats, about 0 with deviation 1, float32 [64 * 64 * 64]."""
+    noise = np.fft.rfftn(np.random.default_rng(7).standard_normal((64, 64, 64)))
+    f, half = np.fft.fftfreq(64), np.fft.rfftfreq(64)
+    radius = np.sqrt(f[:, None, None] ** 2 + f[:, None] ** 2 + half**2)
+    volume = np.fft.irfftn(noise * np.exp(-((radius / 0.09) ** 2)), (64, 64, 64), (0, 1, 2))
+    return np.asarray(volume / volume.std(), np.float32).ravel()
+
+
+def noise(place: Array, x: float, y: float, z: float) -> Array:
+    """Noise whose grains are about so many metres wide, float32 [n]."""
+    i, j, k = (
+        (place[:, axis] * (6 / size) + 512).astype(np.int32) & 63
+        for axis, size in enumerate((x, y, z))
+    )
+    return np.asarray(_volume()[(i * 64 + j) * 64 + k])
+
+
+def spot(place: Array, x: float, y: float, rx: float, ry: float) -> Array:
+    """A soft blot on both sides of the face, 0 to 1 [n]."""
+    dx, dy = (np.abs(place[:, 0]) - x) / rx, (place[:, 1] - y) / ry
+    return np.asarray(np.exp(-(dx * dx + dy * dy)) * (place[:, 2] > -0.07))
