@@ -16,9 +16,19 @@ from collections.abc import Callable
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["lips", "localize", "mel", "mfcc", "open", "separate", "spectrogram", "waveform"]
+__all__ = [
+    "lips",
+    "localize",
+    "mel",
+    "mfcc",
+    "open",
+    "separate",
+    "spectrogram",
+    "speech2face",
+    "waveform",
+]
 
-_PIPELINES = ("waveform", "spectrogram", "mel", "mfcc", "separate", "localize")
+_PIPELINES = ("waveform", "spectrogram", "mel", "mfcc", "separate", "localize", "speech2face")
 
 
 def __getattr__(name: str) -> Any:

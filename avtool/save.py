@@ -14,11 +14,24 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from avtool.errors import InputError, OutputError
+from avtool.meshes import write_glb, write_obj
 from avtool.spool import Spool
-from avtool.values import Array, Audio, Curves, Faces, Matrix, Mouths, Source, Sources, Voices
+from avtool.values import (
+    Array,
+    Audio,
+    Curves,
+    Faces,
+    Matrix,
+    Mesh,
+    Mouths,
+    Plausible,
+    Source,
+    Sources,
+    Voices,
+)
 
 Stream = Audio | Matrix
-Value = Stream | Curves | Faces | Mouths | Voices | Sources
+Value = Stream | Curves | Faces | Mesh | Mouths | Plausible | Voices | Sources
 
 
 @dataclass(frozen=True)
@@ -351,6 +364,34 @@ def _curves_json(value: Curves, place: Place) -> None:
         file.write("\n")
 
 
+def _mesh_glb(value: Mesh, place: Place) -> None:
+    write_glb(value, place.path)
+
+
+def _mesh_obj(value: Mesh, place: Place) -> None:
+    write_obj(value, place.path)
+
+
+def _plausible_png(value: Plausible, place: Place) -> None:
+    if place.name == "faces":
+        from avtool.draw.plausible import draw_plausible
+
+        draw_plausible(value, place.path, place.title)
+        return
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    words = PngInfo()
+    words.add_text("Description", f"synthetic: {value.report['what']}")
+    Image.fromarray(value.portrait).save(place.path, format="PNG", pnginfo=words)
+
+
+def _plausible_json(value: Plausible, place: Place) -> None:
+    with place.path.open("w") as file:
+        json.dump(value.report, file, indent=1)
+        file.write("\n")
+
+
 def _mouths_png(value: Mouths, place: Place) -> None:
     from avtool.draw.mouths import draw_mouths
 
@@ -392,6 +433,14 @@ SINKS: dict[type, dict[str, Callable[[Any, Place], Sink]]] = {
     },
     Voices: {".png": partial(_Whole, writer=_voices_png)},
     Mouths: {".png": partial(_Whole, writer=_mouths_png)},
+    Mesh: {
+        ".glb": partial(_Whole, writer=_mesh_glb),
+        ".obj": partial(_Whole, writer=_mesh_obj),
+    },
+    Plausible: {
+        ".json": partial(_Whole, writer=_plausible_json),
+        ".png": partial(_Whole, writer=_plausible_png),
+    },
     Sources: {
         ".json": partial(_Whole, writer=_sources_json),
         ".npz": partial(_Whole, writer=_sources_npz),

@@ -214,3 +214,33 @@ class Mouths:
     opening: Array
     level: Array
     fps: Fraction
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A head in three dimensions, and what it can do.
+
+    Shape:
+        vertices: float32 [v, 3], metres, y up, z out of the face; faces: int [f, 3], counter-
+        clockwise seen from outside; colours: float32 [v, 3], linear light 0 to 1; units: float32
+        [n, v, 3], how vertices move with each of ``names``.
+    """
+
+    vertices: Array
+    faces: Array
+    colours: Array
+    units: Array
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Plausible:
+    """A face that a voice may have, others that it may have as well, and what was heard.
+
+    Shape:
+        portrait: uint8 RGB [size, size, 3]; faces: uint8 RGB [256, 256, 3] each.
+    """
+
+    portrait: Array
+    faces: list[Array]
+    report: dict[str, Any]

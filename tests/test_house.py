@@ -26,6 +26,7 @@ FLOORS = {
     "avtool.media": 2,
     "avtool.save": 2,
     "avtool.draw": 2,
+    "avtool.meshes": 2,
     "avtool.values": 1,
     "avtool.errors": 1,
     "avtool.spool": 1,

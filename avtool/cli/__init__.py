@@ -319,6 +319,29 @@ def lips(
 
 
 @app.command()
+def speech2face(
+    inputs: opt.Inputs,
+    samples: Annotated[
+        int, typer.Option("--samples", metavar="N", help="Plausible faces on the sheet.")
+    ] = 8,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the draw of the faces.")] = 0,
+    weights: Annotated[
+        str | None, typer.Option("--weights", metavar="PATH", help="A network of your own.")
+    ] = None,
+    formats: opt.Formats = None,
+    out: opt.Out = None,
+    overwrite: opt.Overwrite = False,
+    strict: opt.Strict = False,
+    json: opt.Json = False,
+) -> None:
+    """A plausible face for a voice: portrait, range, 3D head, what was heard. Not a likeness."""
+    flags = locals()
+    from avtool.cli import voices
+
+    raise typer.Exit(voices.speech2face(**flags))
+
+
+@app.command()
 def info(
     inputs: opt.Inputs,
     scan: Annotated[
@@ -356,6 +379,22 @@ def eval_separation(
     from avtool.cli.evaluate import separation
 
     raise typer.Exit(separation(inputs, weights=weights, as_json=json))
+
+
+@measure.command("speech2face")
+def eval_speech2face(
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="CSV with file and sex (F, M), files below it.")
+    ],
+    weights: Annotated[
+        str | None, typer.Option("--weights", metavar="PATH", help="A network of your own.")
+    ] = None,
+    json: opt.Json = False,
+) -> None:
+    """Is the face of a voice of its sex, as sure as it is right, and found again by the voice?"""
+    from avtool.cli.voices import evaluate
+
+    raise typer.Exit(evaluate(table, weights=weights, as_json=json))
 
 
 @measure.command("lips")

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from avtool.head import people
-from avtool.head.model import Head
+from avtool.head.hair import dressed
+from avtool.head.model import UNITS, Head
 from avtool.head.render import Camera, render
-from avtool.values import Array
+from avtool.head.shade import SHADERS
+from avtool.values import Array, Mesh
 
 # A face at rest is not slack, nor sad.
 REST = {
@@ -43,3 +45,26 @@ def framed(head: Head, shape: Array, size: int) -> Camera:
     distance = 1.3
     fov = 2 * np.degrees(np.arctan(tall / 2 / distance))
     return Camera(size, size, distance, float(fov), (0.0, float(middle + 0.005)))
+
+
+def modelled(head: Head, traits: Array) -> Mesh:
+    """Someone in three dimensions, hair and all, with the 52 face units."""
+    look = people.look(traits)
+    rest = head.vertices(head.shape(people.identity(traits)), REST)
+    mesh = dressed(head, rest, look.style)
+    count = len(mesh.vertices)
+    towards = np.tile(np.array([0, 0, 1], np.float32), (count, 1))  # as lit from where one looks
+    names = (*head.paints, "hair", "along_x", "along_y", "along_z")
+    region = np.zeros(count, int)
+    region[mesh.faces] = mesh.region[:, None]
+    colours = np.zeros((count, 3), np.float32)
+    for number, shader in enumerate(SHADERS):
+        here = np.flatnonzero(region == number)
+        if len(here):
+            patch = dict(zip(names, mesh.paint[here].T, strict=True))
+            patch |= {"place": mesh.place[here], "normal": towards[here]}
+            patch["behind"] = np.tile(np.array(look.skin, np.float32), (len(here), 1))
+            colours[here] = shader(look, patch)
+    units = np.zeros((len(UNITS), count, 3), np.float32)
+    units[:, : len(rest)] = head.units
+    return Mesh(mesh.vertices, mesh.faces, colours.clip(0, 1), units, UNITS)

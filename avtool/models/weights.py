@@ -18,9 +18,12 @@ from avtool.errors import InputError
 if TYPE_CHECKING:
     from torch import nn
 
+    from avtool.models.face import Face
     from avtool.models.lipmotion import LipMotion
     from avtool.models.lipvoice import LipVoice
     from avtool.models.separator import Separator
+    from avtool.models.speaker import Speaker
+    from avtool.models.voiceface import VoiceFace
 
 Path_ = str | os.PathLike[str]
 
@@ -58,6 +61,27 @@ TABLE = {
         data="GRID s1 (899 clips), LibriSpeech train-clean-100, ESC-10; CC BY; made speech",
         score="see weights/lipmotion.md",
     ),
+    "face": Weights(
+        file="face.safetensors",
+        sha256="c9931b0cc0d417471234d249513605fd1bb4b167807631d51cf0a78052511743",
+        licence="Apache-2.0",
+        data="drawn people only (avtool.training.crowd)",
+        score="see weights/face.md",
+    ),
+    "speaker": Weights(
+        file="speaker.safetensors",
+        sha256="b076dad92bf65066f3186a98a48549e42945e8df3862e63e843c7cbca23c682a",
+        licence="Apache-2.0, of Resemblyzer 0.1.4",
+        data="LibriSpeech train-other-500, VoxCeleb 1 and 2, by Resemblyzer's authors",
+        score="see weights/speaker.md",
+    ),
+    "voiceface": Weights(
+        file="voiceface.safetensors",
+        sha256="b21005fa97d6923cc41bafa0b187191269558928e1e7eaf62fa547732732e756",
+        licence="Apache-2.0",
+        data="LibriSpeech train-clean-100 (211 readers), ESC-10; CC BY; drawn people",
+        score="see weights/voiceface.md",
+    ),
 }
 
 
@@ -84,6 +108,27 @@ def lipmotion(path: Path_ | None = None) -> LipMotion:
     from avtool.models.lipmotion import Config, LipMotion
 
     return _filled(lambda config: LipMotion(Config(**config)), "lipmotion", path)
+
+
+def face(path: Path_ | None = None) -> Face:
+    """The recogniser and the decoder of faces, likewise."""
+    from avtool.models.face import Config, Face
+
+    return _filled(lambda config: Face(Config(**config)), "face", path)
+
+
+def speaker(path: Path_ | None = None) -> Speaker:
+    """The vector of a voice, likewise."""
+    from avtool.models.speaker import Config, Speaker
+
+    return _filled(lambda config: Speaker(Config(**config)), "speaker", path)
+
+
+def voiceface(path: Path_ | None = None) -> VoiceFace:
+    """From voices to faces, likewise."""
+    from avtool.models.voiceface import Config, VoiceFace
+
+    return _filled(lambda config: VoiceFace(Config(**config)), "voiceface", path)
 
 
 def _filled(make: Any, name: str, path: Path_ | None) -> Any:

@@ -1,0 +1,298 @@
+"""A face for a voice: what is heard, what is refused, what is drawn, and its files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+from PIL import Image
+from typer.testing import CliRunner
+
+from avtool import media
+from avtool.cli import app
+from avtool.errors import InputError, MediaError
+from avtool.head import model as heads
+from avtool.head import people
+from avtool.head.model import UNITS
+from avtool.head.people import INDEX, TRAITS
+from avtool.head.portrait import modelled, portrait
+from avtool.media import Clip
+from avtool.meshes import write_glb, write_obj
+from avtool.metrics.faces import calibration_error, retrieval
+from avtool.models import weights
+from avtool.models.face import SIDE, Face
+from avtool.models.face import Config as FaceConfig
+from avtool.models.speaker import FRAMES, windows
+from avtool.models.voiceface import Config, VoiceFace
+from avtool.pipelines.speech2face import SPEC, Heard, listen, quantiles, report, voices_in
+from avtool.training.speech2face import Recipe, losses, target
+from avtool.training.voices import Voices, music, telephone
+from avtool.values import Array, Audio
+
+SPEECH = Path(__file__).parents[1] / "sample_media" / "speech.wav"
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def sound() -> Array:
+    audio = media.open(SPEECH).clip(SPEC).audio
+    assert audio is not None
+    return audio.samples.mean(0)
+
+
+def heard(sound: Array) -> Heard:
+    return listen(Clip("it.wav", Audio.of(np.asarray(sound, np.float32), RATE), None, None))
+
+
+@pytest.fixture(scope="module")
+def found(sound: Array) -> Heard:
+    return heard(sound)
+
+
+def male(found: Heard) -> float:
+    return float(found.likely @ (found.crowd[:, INDEX["sex"]] > 0.5))
+
+
+def likeness(a: Heard, b: Heard) -> float:
+    return float(a.feature @ b.feature / np.linalg.norm(a.feature) / np.linalg.norm(b.feature))
+
+
+def test_the_crowd_is_a_distribution(found: Heard) -> None:
+    assert found.likely.min() >= 0
+    assert found.likely.sum() == pytest.approx(1)
+    assert found.crowd.shape[1] == len(TRAITS) == len(found.traits)
+
+
+def test_level_and_telephone_change_little(sound: Array, found: Heard) -> None:
+    quiet, far = heard(0.05 * sound), heard(telephone(sound))
+    assert likeness(quiet, found) > 0.99
+    assert abs(male(far) - male(found)) < 0.2
+
+
+@pytest.mark.parametrize("kind", ["silence", "noise", "music"])
+def test_nobody_speaks(kind: str) -> None:
+    rng = np.random.default_rng(3)
+    sounds = {
+        "silence": np.zeros(3 * RATE),
+        "noise": 0.1 * rng.standard_normal(3 * RATE),
+        "music": music(rng, 5 * RATE),
+    }
+    with pytest.raises(MediaError, match="nobody speaks"):
+        heard(sounds[kind])
+
+
+def test_speech_is_found_among_noise(sound: Array, found: Heard) -> None:
+    rng = np.random.default_rng(1)
+    noise = 0.003 * rng.standard_normal(8 * RATE)
+    among = heard(np.concatenate([noise, sound, noise]))
+    assert likeness(among, found) > 0.9
+    assert among.facts.seconds < found.facts.seconds + 1.5
+
+
+def test_two_voices_are_told() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 256))
+    one = a + 0.1 * rng.random((20, 256))
+    two = np.concatenate([one, b + 0.1 * rng.random((12, 256))])
+    unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)  # noqa: E731
+    apart = unit(np.maximum(two - 0.3, 0))
+    assert voices_in(unit(one)) == 1
+    assert voices_in(apart) == 2
+
+
+def test_report_says_what_was_not_heard(found: Heard) -> None:
+    said = report(found)
+    assert said["origin"] == "not heard"
+    assert said["sex"]["female"] + said["sex"]["male"] == pytest.approx(1, abs=1e-3)
+    low, high = said["age"]["interval80"]
+    assert 8 <= low <= said["age"]["median"] <= high <= 90
+    # Someone of whom nothing is known: all that can be not heard is not.
+    even = np.full(len(found.likely), 1 / len(found.likely))
+    nothing = report(Heard(**{**vars(found), "likely": even}))
+    assert nothing["weight"] == nothing["muscle"] == "not heard"
+    assert 0.4 < nothing["sex"]["male"] < 0.6
+
+
+def test_quantiles_are_numpys_where_all_count_alike() -> None:
+    values = np.random.default_rng(0).random(1001)
+    even = np.full(1001, 1 / 1001)
+    ours = quantiles(values, even, (0.1, 0.5, 0.9))
+    assert ours == pytest.approx(np.quantile(values, (0.1, 0.5, 0.9)).tolist(), abs=0.003)
+
+
+def test_metrics_know_chance() -> None:
+    rng = np.random.default_rng(0)
+    assert retrieval(np.zeros((50, 50)), (1, 10)) == pytest.approx([0.02, 0.2])
+    assert retrieval(np.eye(50)) == [1, 1, 1]
+    said = rng.random(20_000)
+    assert calibration_error(said, rng.random(20_000) < said) < 0.02
+    assert calibration_error(said, rng.random(20_000) < 0.5) > 0.2
+
+
+def test_speaker_vector_is_the_voices(sound: Array) -> None:
+    model = weights.speaker()
+    rng = np.random.default_rng(0)
+    with torch.inference_mode():
+        power = model.power(torch.from_numpy(np.asarray(sound, np.float32))[None])[0]
+        parts = windows(power)
+        vectors = model(parts)
+        noise = model.power(torch.from_numpy(rng.standard_normal(32_000).astype(np.float32))[None])
+        other = model(windows(noise[0]))
+    assert parts.shape[1:] == (FRAMES, 40)
+    assert torch.allclose(vectors.norm(dim=1), torch.ones(len(vectors)), atol=1e-4)
+    assert float(vectors[0] @ vectors[-1]) > float((vectors @ other.T).max()) + 0.1
+
+
+def test_a_face_is_found_again() -> None:
+    """The loop of the paper: face, feature, face; other people are further away."""
+    from avtool.training.crowd import Crowd, view
+
+    rng = np.random.default_rng(7)
+    crowd = Crowd.drawn(99, 6)
+    face = weights.face()
+    calm, other = (np.stack([view(rng, t, c) for t in crowd.traits]) for c in (True, False))
+    assert calm.shape == (6, SIDE, SIDE, 3)
+    with torch.inference_mode():
+        a, b = (face.recognise(torch.from_numpy(x)) for x in (calm, other))
+        told = face.decode(b).numpy()
+    near = torch.nn.functional.normalize(b, dim=1) @ torch.nn.functional.normalize(a, dim=1).T
+    assert retrieval(near.numpy(), (1,))[0] >= 5 / 6
+    assert ((told[:, INDEX["sex"]] > 0.5) == (crowd.sex > 0.5)).mean() >= 5 / 6
+
+
+def test_twin_learns_whose_voice_it_is() -> None:
+    """A small network and three people: the loss falls, and the right ones become likely."""
+    torch.manual_seed(0)
+    model = VoiceFace(Config(width=8, hidden=16, speaker=256, feature=4, keys=4, crowd=6))
+    face = Face(FaceConfig(feature=4, traits=len(TRAITS), width=4, hidden=8)).requires_grad_(False)
+    model.crowd.copy_(torch.randn(6, 4))
+    moments, odds = torch.randn(3, 8, 20), torch.zeros(3, 20)
+    vectors = torch.nn.functional.normalize(torch.rand(3, 256), dim=1)
+    likely = torch.eye(6)[:3]
+    optimiser = torch.optim.Adam(model.parameters(), 0.01)
+    model.eval()  # no dropout
+    before = None
+    for _ in range(60):
+        known = model.known(moments, odds, vectors)
+        loss = losses(model, face, known, likely, [0, 1, 2], Recipe())
+        before = before or loss.item()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss.item() < 0.6 * before
+    assert model.odds(model.known(moments, odds, vectors)).argmax(1).tolist() == [0, 1, 2]
+
+
+def test_targets_are_of_that_sex_and_age() -> None:
+    rng = np.random.default_rng(0)
+    traits = people.drawn(rng, 2000)
+    tract = rng.normal(size=2000)
+    person = np.array([[1, 30, 0.0], [0, np.nan, 0.0], [np.nan, np.nan, np.nan]], np.float32)
+    faces = np.full((3, 4), np.nan, np.float32)
+    crowd = rng.normal(size=(2000, 4)).astype(np.float32)
+    faces[2] = crowd[17]  # a real face
+    goal = target(crowd, traits, tract, Voices([], [], person, faces), np.arange(3), Recipe())
+    sex, age = traits[:, INDEX["sex"]], traits[:, INDEX["age"]]
+    assert goal.sum(1) == pytest.approx([1, 1, 1], abs=1e-5)
+    assert goal[0] @ sex > 0.99
+    assert goal[0] @ age == pytest.approx(30, abs=2)
+    assert goal[1] @ sex < 0.01
+    assert goal[1] @ (age < 18) < 0.01
+    assert goal[2].argmax() == 17
+
+
+def test_mesh_files_open_elsewhere(tmp_path: Path) -> None:
+    head = heads.load()
+    someone = people.drawn(np.random.default_rng(2), 1, sex=0, age=40)[0]
+    mesh = modelled(head, someone)
+    write_glb(mesh, tmp_path / "a.glb")
+    write_obj(mesh, tmp_path / "a.obj")
+    for name in ("a.glb", "a.obj"):
+        read = trimesh.load(tmp_path / name, force="mesh", process=False)
+        assert read.vertices.shape == mesh.vertices.shape
+        assert read.faces.shape == mesh.faces.shape
+        assert (
+            np.abs(read.bounds - np.array([mesh.vertices.min(0), mesh.vertices.max(0)])).max()
+            < 1e-4
+        )
+        if name.endswith(".obj"):
+            assert np.ptp(np.asarray(read.visual.vertex_colors)[:, 0].astype(float)) > 60
+    data = (tmp_path / "a.glb").read_bytes()
+    told = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
+    assert told["meshes"][0]["extras"]["targetNames"] == list(UNITS)
+    assert len(told["meshes"][0]["primitives"][0]["targets"]) == 52
+    # A unit as it stands in the file is the head's own.
+    jaw = UNITS.index("jawOpen")
+    sparse = told["accessors"][told["meshes"][0]["primitives"][0]["targets"][jaw]["POSITION"]]
+    start = 20 + int.from_bytes(data[12:16], "little") + 8
+    views = [told["bufferViews"][sparse["sparse"][k]["bufferView"]] for k in ("indices", "values")]
+    which, moved = (
+        np.frombuffer(
+            data, kind, offset=start + view["byteOffset"], count=view["byteLength"] // size
+        )
+        for view, kind, size in zip(views, ("<u2", "<f4"), (2, 4), strict=True)
+    )
+    assert np.allclose(moved.reshape(-1, 3), head.units[jaw][which], atol=1e-6)
+    assert len(data) < 8e6
+
+
+def test_portraits_differ_by_age_and_sex() -> None:
+    head = heads.load()
+    rng = np.random.default_rng(4)
+    young, old = (people.drawn(np.random.default_rng(4), 1, sex=1, age=a)[0] for a in (25, 80))
+    a, b, again = (portrait(head, t, 96).astype(float) for t in (young, old, young))
+    assert np.array_equal(a, again)
+    assert np.abs(a - b).mean() > 3
+    mean = portrait(head, people.drawn(rng, 500).mean(0), 96)
+    assert mean[40:60, 40:56].std() > 5  # a face, not a blank
+
+
+def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["speech2face", str(SPEECH), "--samples", "3"])
+    assert result.exit_code == 0, result.output
+    names = {path.name for path in tmp_path.iterdir()}
+    wanted = {"speech.face.png", "speech.faces.png", "speech.face.json", "speech.face.glb"}
+    assert names == wanted | {"speech.face.obj"}
+    image = Image.open(tmp_path / "speech.face.png")
+    assert image.size == (512, 512)
+    assert "not a likeness" in image.text["Description"]  # type: ignore[attr-defined]
+    told = json.loads((tmp_path / "speech.face.json").read_text())
+    assert len(told["embedding"]) == 32
+    assert 60 < told["measured"]["pitch [Hz]"] < 400
+
+
+def test_command_refuses_music(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import soundfile
+
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("tune.wav", music(np.random.default_rng(5), 4 * RATE), RATE)
+    result = CliRunner().invoke(app, ["speech2face", "tune.wav"])
+    assert result.exit_code == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"tune.wav"}
+
+
+def test_weights_of_another_network(tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(b"nothing")
+    with pytest.raises(InputError, match="voiceface"):
+        weights.voiceface(other)
+
+
+def test_eval_prints_its_baselines(tmp_path: Path, sound: Array) -> None:
+    import soundfile
+
+    soundfile.write(tmp_path / "one.wav", sound, RATE)
+    (tmp_path / "table.csv").write_text("file,speaker,sex\none.wav,1,F\n")
+    result = CliRunner().invoke(app, ["eval", "speech2face", str(tmp_path / "table.csv"), "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["voices"] == 1
+    assert found["other half, R@1"] == found["other half, R@1, chance"] == 1
+    (tmp_path / "table.csv").write_text("name\nx\n")
+    bad = CliRunner().invoke(app, ["eval", "speech2face", str(tmp_path / "table.csv")])
+    assert bad.exit_code != 0
