@@ -77,7 +77,7 @@ def test_level_and_telephone_change_little(sound: Array, found: Heard) -> None:
 def test_nobody_speaks(kind: str) -> None:
     rng = np.random.default_rng(3)
     sounds = {
-        "silence": np.zeros(3 * RATE),
+        "silence": np.zeros(5 * RATE),
         "noise": 0.1 * rng.standard_normal(3 * RATE),
         "music": music(rng, 5 * RATE),
     }

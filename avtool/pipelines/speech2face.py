@@ -37,6 +37,7 @@ LONGEST = 120.0  # seconds of speech that are listened to, spread over a long so
 LEAST, SURE = 0.5, 1.0  # seconds of speech that a face needs, and the log-odds that it is speech
 APART = 0.72  # likeness of two voices' vectors, below which they are two people's
 HEARD_LEAST = 0.9  # of a trait's spread in the crowd: where more is left, it was not heard
+FAINT = 1e-7  # power of 20 ms, -70 dB of full scale, below which nothing is heard
 SAMPLES = 8
 NOTE = (
     "A plausible face, not a likeness: drawn people whose made voices were like this one. It does "
@@ -151,6 +152,8 @@ def _parts(model: VoiceFace, audio: Audio) -> Iterator[tuple[Array, Any, Any] | 
         log_mel = mel.run(Clip("", Audio.of(sound, RATE), None, None), HEARD).mel.values
         frames = log_mel.shape[1] // 2 * 2
         moments, odds = model.heard(torch.from_numpy(log_mel[:, :frames])[None])
+        loud = np.resize(sound, odds.shape[1] * 320).reshape(-1, 320)
+        odds = odds.masked_fill(torch.from_numpy(np.square(loud).mean(1) < FAINT), -10.0)
         said = odds[0].numpy() > 0
         said = np.convolve(said, np.ones(5), "same") > 2  # a moment alone is no speech
         if said.sum() >= 10:
