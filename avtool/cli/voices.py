@@ -65,7 +65,7 @@ def speech2face(
         warnings = [*clip.warnings]
         if heard.voices > 1:
             warnings.append(
-                "more than one voice is heard in it, and the face is for all of them together; "
+                "more than one voice, or much noise, is in it, and the face is for all of it; "
                 f"'avtool separate' takes a video's voices apart ({job.name})"
             )
         facts: dict[str, Any] = {key: face.report[key] for key in ("sex", "age", "what")}

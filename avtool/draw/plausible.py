@@ -42,8 +42,8 @@ def _heard(draw: ImageDraw.ImageDraw, value: Plausible, top: int) -> None:
     draw.text((left - 16, top + 24), "sex", INK_RGB, typeface(20), "rm")
     draw.rectangle((left, top + 12, middle, top + 36), fill=(188, 205, 232))
     draw.rectangle((middle, top + 12, right, top + 36), fill=SPEAKS_RGB)
-    draw.text((left, top + 54), f"female {share:.0%}", GREY, typeface(19), "lm")
-    draw.text((right, top + 54), f"male {1 - share:.0%}", GREY, typeface(19), "rm")
+    draw.text((left, top + 54), f"female {_percent(share)}", GREY, typeface(19), "lm")
+    draw.text((right, top + 54), f"male {_percent(1 - share)}", GREY, typeface(19), "rm")
 
     def x(years: float) -> float:
         return left + (years - FIRST) / (LAST - FIRST) * (right - left)
@@ -66,3 +66,14 @@ def _heard(draw: ImageDraw.ImageDraw, value: Plausible, top: int) -> None:
         text = ", ".join("-" if part is None else f"{part:g}" for part in parts)
         draw.text((column, top + 14 + 27 * row), name, GREY, typeface(19), "lm")
         draw.text((WIDTH - MARGIN, top + 14 + 27 * row), text, INK_RGB, typeface(19), "rm")
+
+
+def _percent(share: float) -> str:
+    """Nothing is quite sure.
+
+    >>> _percent(0.998), _percent(0.002), _percent(0.97)
+    ('> 99 %', '< 1 %', '97 %')
+    """
+    if share > 0.99:
+        return "> 99 %"
+    return "< 1 %" if share < 0.01 else f"{share:.0%}".replace("%", " %")

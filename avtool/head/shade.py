@@ -116,14 +116,15 @@ def _locks(look: Look, patch: Patch) -> Array:
     strand = noise(place * _FLAT, 0.0013, kink, 1.0)
     lock = noise(place * _FLAT + 0.11, 0.008, 0.006 if curly else 0.10, 1.0)
     rank = np.clip(0.5 + 0.24 * strand + 0.12 * lock, 0, 1)
-    cover = smooth(0.0, 0.5, place[:, 2] - rank) * smooth(-0.1, 0.25, patch["hair"] - rank)
-    cover *= smooth(-0.25, 0.2, normal[:, 2] - (0.5 if curly else 0.25) * rank)
+    gap = np.where(inner, 0.3, 1.0) * rank  # what hangs behind is thick: no light comes through
+    cover = smooth(0.0, 0.5, place[:, 2] - gap) * smooth(-0.1, 0.25, patch["hair"] - gap)
+    cover *= smooth(-0.35, 0.1, normal[:, 2] - (0.4 if curly else 0.15) * gap)
 
     own = np.array(look.hair, np.float32)
     much = np.float32(0.45 * min(4 * look.grey, 1))
     white: Array = much * smooth(
-        0.55,
-        0.4,
+        0.8,
+        0.2,
         0.5 + 0.2 * noise(place * _FLAT + 0.3, 0.001, 0.2, 1.0) - 0.6 * (look.grey - 0.5),
     )
     colour = own + white[:, None] * (np.array([0.62, 0.60, 0.57], np.float32) - own)
@@ -141,7 +142,7 @@ def _locks(look: Look, patch: Patch) -> Array:
         half /= np.linalg.norm(half)
         tilt = along @ half.astype(np.float32) + 0.09 * strand + 0.08 * lock
         shine = np.clip(1 - tilt * tilt, 0, 1) ** 14 * np.clip(normal @ towards + 0.2, 0, 1)
-        tint = (0.02 + 0.5 * colour) * (0.15 if curly else 0.5)
+        tint = (0.02 + 0.5 * colour) * (0.15 if curly else 0.35)
         image += (shine * depth)[:, None] * (np.array(colour_of, np.float32) * tint)
     behind = patch["behind"]
     return np.asarray(behind + cover[:, None] * (image - behind))

@@ -25,14 +25,14 @@ class Config:
     """Sizes.
 
     Args:
-        width: channels of the convolutions; hidden: of what is known of a voice.
+        width: channels of the convolutions that find speech; hidden: of what is known of a voice.
         speaker: of ``models.speaker``'s vector; feature: of ``models.face``'s.
         keys: of the space where voices and faces meet; crowd: how many people, of how many
         traits.
     """
 
     width: int = 96
-    hidden: int = 256
+    hidden: int = 128
     speaker: int = 256
     feature: int = 32
     keys: int = 32
@@ -44,6 +44,7 @@ class VoiceFace(nn.Module):
     """Voices to faces.
 
     Shape:
+        mean, spread: [speaker], of the vectors it learned from
         crowd: [crowd, feature], faces of the people to choose from; traits: [crowd, traits],
         what they are, as ``head.people`` names it.
     """
@@ -59,46 +60,40 @@ class VoiceFace(nn.Module):
         )
         self.body = Body(width, (1, 2, 4))
         self.speaks = nn.Conv1d(width, 1, 1)
+        # Few voices teach it: half of a vector is hidden each time, so that all of it counts.
         self.mix = nn.Sequential(
-            nn.Linear(config.speaker + 2 * width, hidden),
-            nn.GELU(),
-            nn.Dropout(0.3),
-            nn.Linear(hidden, hidden),
-            nn.GELU(),
-            nn.Dropout(0.3),
+            nn.Dropout(0.5), nn.Linear(config.speaker, hidden), nn.GELU(), nn.Dropout(0.3)
         )
         self.feature = nn.Linear(hidden, config.feature)
         self.query = nn.Linear(hidden, config.keys)
         self.key = nn.Sequential(
             nn.Linear(config.feature, hidden), nn.GELU(), nn.Linear(hidden, config.keys)
         )
+        self.register_buffer("mean", torch.zeros(config.speaker))
+        self.register_buffer("spread", torch.ones(config.speaker))
         self.register_buffer("crowd", torch.zeros(config.crowd, config.feature))
         self.register_buffer("traits", torch.zeros(config.crowd, config.traits))
+        self.mean: Tensor
+        self.spread: Tensor
         self.crowd: Tensor
         self.traits: Tensor
 
-    def heard(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
-        """What each moment holds, and whether somebody speaks.
+    def speech(self, log_mel: Tensor) -> Tensor:
+        """Whether somebody speaks, log-odds [batch, frames / 2].
 
         Shape:
             log_mel: [batch, mels, frames], natural logarithm of power, 100 frames a second
-            output: [batch, width, frames / 2]; log-odds of speech [batch, frames / 2]
         """
-        moments = self.body(self.front(prepared(log_mel)))
-        return moments, self.speaks(moments)[:, 0]
+        odds: Tensor = self.speaks(self.body(self.front(prepared(log_mel))))[:, 0]
+        return odds
 
-    def known(self, moments: Tensor, speech: Tensor, speaker: Tensor) -> Tensor:
+    def known(self, speaker: Tensor) -> Tensor:
         """What is known of a voice: [batch, hidden].
 
         Shape:
-            moments, speech: of ``heard``; what is no speech counts little
-            speaker: [batch, speaker], the mean of ``models.speaker``'s vectors
+            speaker: [batch, speaker], the mean of ``models.speaker``'s vectors, of length 1
         """
-        part = speech.sigmoid()[:, None]
-        part = part / part.sum(-1, keepdim=True).clamp_min(1e-3)
-        mean = (moments * part).sum(-1)
-        spread = ((moments - mean[..., None]).square() * part).sum(-1).clamp_min(1e-6).sqrt()
-        known: Tensor = self.mix(torch.cat([16 * speaker, mean, spread], 1))
+        known: Tensor = self.mix((speaker - self.mean) / self.spread)
         return known
 
     def odds(self, known: Tensor, faces: Tensor | None = None) -> Tensor:

@@ -77,12 +77,14 @@ TABLE = {
     ),
     "voiceface": Weights(
         file="voiceface.safetensors",
-        sha256="b21005fa97d6923cc41bafa0b187191269558928e1e7eaf62fa547732732e756",
+        sha256="4272dadec9924228e6f64e616ccc97799fa2a5f3251f03283671a5f43a912d34",
         licence="Apache-2.0",
         data="LibriSpeech train-clean-100 (211 readers), ESC-10; CC BY; drawn people",
         score="see weights/voiceface.md",
     ),
 }
+
+RECIPES = {"face": "crowd", "voiceface": "speech2face"}  # of another name than the weights
 
 
 def separator(path: Path_ | None = None) -> Separator:
@@ -145,7 +147,8 @@ def _filled(make: Any, name: str, path: Path_ | None) -> Any:
         model.load_state_dict(tensors)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"{where}: is no checkpoint of the {name}; python -m avtool.training.{name} makes one"
+            f"{where}: is no checkpoint of the {name}; "
+            f"python -m avtool.training.{RECIPES.get(name, name)} makes one"
         ) from error
     return model.eval()
 

@@ -23,7 +23,7 @@ from avtool.head.people import INDEX, TRAITS
 from avtool.head.portrait import modelled, portrait
 from avtool.media import Clip, Spec
 from avtool.models import weights as loaded
-from avtool.models.speaker import Speaker, windows
+from avtool.models.speaker import windows
 from avtool.models.voiceface import VoiceFace
 from avtool.pipelines import mel
 from avtool.pipelines.speech import HEARD
@@ -35,7 +35,7 @@ SPEC = Spec(audio=True, rate=RATE)
 PART = 10  # seconds that are looked at together
 LONGEST = 120.0  # seconds of speech that are listened to, spread over a long sound
 LEAST, SURE = 0.5, 1.0  # seconds of speech that a face needs, and the log-odds that it is speech
-APART = 0.72  # likeness of two voices' vectors, below which they are two people's
+APART = 0.72  # mean likeness of a voice's vectors, below which they are of two people
 HEARD_LEAST = 0.9  # of a trait's spread in the crowd: where more is left, it was not heard
 FAINT = 1e-7  # power of 20 ms, -70 dB of full scale, below which nothing is heard
 SAMPLES = 8
@@ -119,18 +119,20 @@ def listen(clip: Clip, weights: str | None = None) -> Heard:
     assert audio is not None
     model, face, speaker = loaded.voiceface(weights), loaded.face(), loaded.speaker()
     with torch.inference_mode():
-        parts = [part for part in _parts(model, audio) if part is not None]
-        seconds = sum(int((odds > SURE).sum()) for *_, odds in parts) / 50
+        parts = list(_speech(model, audio))
+        seconds = sum(int((odds > SURE).sum()) for _, odds in parts) / 50
         if seconds < LEAST:
             raise MediaError(
                 f"{clip.name}: nobody speaks in it (only {seconds:.1f} s sound like speech); give "
                 "a recording of a voice, not of music or silence"
             )
-        known, vectors = known_of(model, speaker, parts)
+        sound = np.concatenate([sound for sound, _ in parts])
+        power = speaker.power(torch.from_numpy(sound)[None])[0]
+        vectors = torch.cat([speaker(part) for part in windows(power).split(64)])
+        known = model.known(functional.normalize(vectors.mean(0), dim=0)[None])
         likely = model.odds(known)[0].double().softmax(0).numpy()
         feature, query = model.feature(known), model.query(known)
         traits = people.believable(face.decode(face.norm(feature))[0].numpy())
-    sound = np.concatenate([sound for sound, *_ in parts])
     return Heard(
         likely,
         feature[0].numpy(),
@@ -142,8 +144,8 @@ def listen(clip: Clip, weights: str | None = None) -> Heard:
     )
 
 
-def _parts(model: VoiceFace, audio: Audio) -> Iterator[tuple[Array, Any, Any] | None]:
-    """The speech of each part of a sound, what each of its moments holds, and the odds of it."""
+def _speech(model: VoiceFace, audio: Audio) -> Iterator[tuple[Array, Array]]:
+    """The speech of each part of a sound [time], and its log-odds, 50 a second."""
     total = audio.seconds or 0.0
     step = max(1, round(total / LONGEST)) if total > 2 * LONGEST else 1
     for number, sound in enumerate(_blocks(audio)):
@@ -151,16 +153,14 @@ def _parts(model: VoiceFace, audio: Audio) -> Iterator[tuple[Array, Any, Any] | 
             continue
         log_mel = mel.run(Clip("", Audio.of(sound, RATE), None, None), HEARD).mel.values
         frames = log_mel.shape[1] // 2 * 2
-        moments, odds = model.heard(torch.from_numpy(log_mel[:, :frames])[None])
-        loud = np.resize(sound, odds.shape[1] * 320).reshape(-1, 320)
-        odds = odds.masked_fill(torch.from_numpy(np.square(loud).mean(1) < FAINT), -10.0)
-        said = odds[0].numpy() > 0
-        said = np.convolve(said, np.ones(5), "same") > 2  # a moment alone is no speech
+        odds = model.speech(torch.from_numpy(log_mel[:, :frames])[None])[0].numpy()
+        loud = np.resize(sound, len(odds) * 320).reshape(-1, 320)
+        odds[np.square(loud).mean(1) < FAINT] = -10
+        said = np.convolve(odds > 0, np.ones(5), "same") > 2  # a moment alone is no speech
         if said.sum() >= 10:
-            places = torch.from_numpy(np.flatnonzero(said))
             count = min(len(said), len(sound) // 320)
             kept = sound[: count * 320].reshape(-1, 320)[said[:count]]
-            yield kept.ravel(), moments[0][:, places], odds[0][places]
+            yield kept.ravel(), odds[said]
 
 
 def _blocks(audio: Audio) -> Iterator[Array]:
@@ -180,37 +180,17 @@ def _blocks(audio: Audio) -> Iterator[Array]:
         yield np.concatenate(held)
 
 
-def known_of(
-    model: VoiceFace, speaker: Speaker, parts: list[tuple[Array, Any, Any]]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """What is known of the voice of some parts, [1, hidden], and its vectors [windows, size]."""
-    sounds = np.concatenate([sound for sound, *_ in parts])
-    power = speaker.power(torch.from_numpy(sounds)[None])[0]
-    vectors = torch.cat([speaker(part) for part in windows(power).split(64)])
-    mean = functional.normalize(vectors.mean(0), dim=0)[None]
-    moments = torch.cat([moments for _, moments, _ in parts], 1)[None]
-    odds = torch.cat([odds for *_, odds in parts])[None]
-    return model.known(moments, odds, mean), vectors
-
-
 def voices_in(vectors: Array) -> int:
-    """1, or 2 where the windows of a sound fall into two voices (k-means of two).
+    """1, or 2 where the windows of a sound are too unlike to be one voice's.
+
+    They are where people take turns, and mostly where they speak at once; also in much noise.
 
     Shape:
-        vectors: [windows, size], each of length 1.
+        vectors: [windows, size], each of length 1; each window overlaps the next one only.
     """
-    if len(vectors) < 4:
-        return 1
-    like = vectors @ vectors.T
-    a, b = np.unravel_index(like.argmin(), like.shape)
-    two = vectors[[a, b]]
-    for _ in range(10):
-        own = (vectors @ two.T).argmax(1)
-        if min(np.bincount(own, minlength=2)) < 2:
-            return 1
-        two = np.stack([vectors[own == k].mean(0) for k in (0, 1)])
-        two /= np.linalg.norm(two, axis=1, keepdims=True)
-    return 1 + int(float(two[0] @ two[1]) < APART)
+    place = np.arange(len(vectors))
+    far = np.abs(place[:, None] - place) > 1
+    return 1 + int(len(vectors) > 3 and float((vectors @ vectors.T)[far].mean()) < APART)
 
 
 def report(heard: Heard) -> dict[str, Any]:

@@ -11,7 +11,9 @@ reader says of it, what the decoder makes of it; and to find the face in a crowd
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +24,9 @@ from torch.nn import functional
 from avtool.head.people import TRAITS
 from avtool.models import weights
 from avtool.models.face import Face
-from avtool.models.speaker import Speaker, windows
+from avtool.models.speaker import windows
 from avtool.models.voiceface import Config, VoiceFace
 from avtool.training import corpus
-from avtool.training.ages import CHILD
 from avtool.training.corpus import RATE
 from avtool.training.crowd import load as crowd_of
 from avtool.training.mixing import Mixer, Party, cut
@@ -35,6 +36,7 @@ from avtool.training.voices import (
     Voices,
     elsewhere,
     load,
+    loud_part,
     made_voices,
     music,
     speaking,
@@ -44,7 +46,10 @@ from avtool.training.voices import (
 from avtool.values import Array
 
 SEX, AGE = TRAITS.index("sex"), TRAITS.index("age")
-SECONDS = (1.0, 4.0)  # of a voice that is heard in a step
+SECONDS = (1.0, 4.0)  # of a voice that is heard
+HEARINGS, CHUNK = {"train": 18_000, "valid": 1500}, 750
+GROWN = 16  # years, from which sex is heard
+MADE = 0.5  # of the hearings of a reader who was also made older or younger
 
 
 @dataclass(frozen=True)
@@ -52,16 +57,18 @@ class Recipe:
     """How it is trained.
 
     Args:
-        batch: voices a step; nothing: sounds a step in which nobody speaks.
-        feature, told, made, speech: weights of the losses beside that of the crowd.
+        batch: voices a step; sounds: of these that are searched for speech, and as many in which
+            nobody speaks.
+        feature, told, made, sex, speech: weights of the losses beside that of the crowd.
         years, tract, looks: how near a face of the crowd has to be to be a voice's.
     """
 
-    batch: int = 24
-    nothing: int = 6
+    batch: int = 96
+    sounds: int = 6
     feature: float = 0.2
     told: float = 0.2
     made: float = 0.1
+    sex: float = 1.0
     speech: float = 0.5
     years: float = 4.0
     tract: float = 0.4
@@ -70,6 +77,18 @@ class Recipe:
     decay: float = 0.05
     average: float = 0.998
     seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Hearings:
+    """Voices heard somewhere for some seconds: ``models.speaker``'s vectors of them.
+
+    Shape:
+        vectors: float32 [n, speaker]; rows: int [n], which of the voices each one is.
+    """
+
+    vectors: Tensor
+    rows: Array
 
 
 def losses(
@@ -92,33 +111,88 @@ def losses(
     return loss + recipe.told * (guess - right).abs().mean()
 
 
-def batch_of(
-    rng: np.random.Generator, voices: Voices, rows: Array, mixer: Mixer, recipe: Recipe
-) -> tuple[Tensor, Tensor, Array]:
-    """Sounds of one length: voices, then what is none; and where there is speech."""
+def sex_loss(model: VoiceFace, known: Tensor, person: Tensor) -> Tensor:
+    """Of all the crowd's men together against its women, where the voice has broken, or never will.
+
+    Shape:
+        person: [batch, 3], as ``Voices`` has it
+    """
+    men = model.traits[:, SEX] > 0.5
+    odds = model.odds(known)
+    found = odds[:, men].logsumexp(1) - odds[:, ~men].logsumexp(1)
+    told = person[:, 0].isfinite() & ~(person[:, 1] < GROWN)
+    return functional.binary_cross_entropy_with_logits(
+        found, person[:, 0].nan_to_num(), told.to(found.dtype)
+    )
+
+
+def speech_of(
+    rng: np.random.Generator, voices: Voices, mixer: Mixer, count: int
+) -> tuple[Tensor, Tensor]:
+    """Sounds of one length, half of them voices, as log-mel, and where there is speech."""
     length = round(rng.uniform(*SECONDS) * RATE)
     frames = length // 320
     sounds, speech = [], []
-    for row in rows:
+    for row in rng.integers(0, len(voices.sounds), count):
         sound = cut(rng, voices.sounds[row], length)
         speech.append(speaking(sound, frames))
         sounds.append(elsewhere(rng, sound, mixer))
-    for _ in range(recipe.nothing):
+    for _ in range(count):
         speech.append(np.zeros(frames, np.float32))
-        made = rng.random() < 0.5
+        made = rng.random() < 0.3
         noise = mixer.noise(rng, length, Party())
         sounds.append(music(rng, length) if made else noise)
     heard = np.stack([log_mel(sound)[:, : 2 * frames] for sound in sounds])
-    return torch.from_numpy(heard), torch.from_numpy(np.stack(speech)), np.stack(sounds)
+    return torch.from_numpy(heard), torch.from_numpy(np.stack(speech))
+
+
+def drawn(rng: np.random.Generator, voices: Voices, count: int) -> Array:
+    """Rows of voices: readers evenly, as they are and made."""
+    made = np.isfinite(voices.person[:, 1])
+    of: dict[str, tuple[list[int], list[int]]] = {}
+    for row, reader in enumerate(voices.reader):
+        of.setdefault(reader, ([], []))[int(made[row])].append(row)
+    readers, found = sorted(of), []
+    for n in rng.integers(0, len(readers), count):
+        own, others = of[readers[n]]
+        found.append(rng.choice(others if others and (not own or rng.random() < MADE) else own))
+    return np.array(found)
+
+
+_load = cache(load)
 
 
 @torch.inference_mode()
-def spoken_by(speaker: Speaker, sounds: Array) -> Tensor:
-    """Vectors of voices, [batch, time] -> [batch, speaker]: the mean over windows."""
-    power = speaker.power(torch.from_numpy(sounds))
-    parts = [windows(each) for each in power]
-    found = speaker(torch.cat(parts)).split([len(part) for part in parts])
-    return torch.stack([functional.normalize(each.mean(0), dim=0) for each in found])
+def hear(path: Path, split: str, seed: int) -> tuple[Array, Array]:
+    """Some hearings of a split of a file's voices: float32 [n, speaker], and their rows."""
+    every, noises = _load(path)
+    voices, mixer, speaker = every[split], Mixer((), noises), weights.speaker()
+    rng = np.random.default_rng((seed, len(split)))
+    rows, vectors = drawn(rng, voices, CHUNK), []
+    for row in rows:
+        sound = loud_part(rng, voices.sounds[row], rng.uniform(*SECONDS))
+        power = speaker.power(torch.from_numpy(elsewhere(rng, sound, mixer))[None])[0]
+        vectors.append(functional.normalize(speaker(windows(power)).mean(0), dim=0).numpy())
+    return np.stack(vectors), rows
+
+
+def hearings(path: Path, out: Path) -> dict[str, Hearings]:
+    """Of a file of voices, kept in another one."""
+    if not out.exists():
+        with ProcessPoolExecutor(initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            found: dict[str, Array] = {}
+            for split, count in HEARINGS.items():
+                seeds = range(-(-count // CHUNK))
+                parts = list(pool.map(partial(hear, path, split), seeds))
+                found[f"{split}_vectors"] = np.concatenate([vectors for vectors, _ in parts])
+                found[f"{split}_rows"] = np.concatenate([rows for _, rows in parts])
+        with out.open("wb") as file:
+            np.savez(file, allow_pickle=False, **found)
+    with np.load(out) as held:
+        return {
+            split: Hearings(torch.from_numpy(held[f"{split}_vectors"]), held[f"{split}_rows"])
+            for split in HEARINGS
+        }
 
 
 def target(
@@ -135,41 +209,40 @@ def target(
     years = traits[:, AGE]
     grown = np.where((years > 18) & (years < 80), 0.0, 60.0)
     far = far + np.where(np.isnan(age), grown, ((years - age) / recipe.years) ** 2)
-    looks = np.square(crowd[None] - face[:, None]).mean(2) / recipe.looks**2
-    far = np.where(np.isnan(looks), far, looks)
+    seen = np.isfinite(face).all(1)
+    far[seen] = np.square(crowd[None] - face[seen, None]).mean(2) / recipe.looks**2
     near = np.exp(-(far - far.min(1, keepdims=True)) / 2)
     return np.asarray(near / near.sum(1, keepdims=True), np.float32)
 
 
 @torch.inference_mode()
 def scored(
-    model: VoiceFace, speaker: Speaker, voices: Voices, goal: Array, mixer: Mixer, recipe: Recipe
+    model: VoiceFace, heard: Hearings, voices: Voices, goal: Array, mixer: Mixer
 ) -> dict[str, float]:
     """On voices that are not learned from, as they are recorded and elsewhere.
 
     Args:
-        goal: what ``target`` gives for them all.
+        goal: what ``target`` gives for all hearings.
     """
-    rng = np.random.default_rng(1)
-    found: dict[str, list[float]] = {"bits": [], "sex": [], "years": [], "speech": []}
-    for first in range(0, len(voices.sounds), recipe.batch):
-        rows = np.arange(first, min(first + recipe.batch, len(voices.sounds)))
-        heard, speech, sounds = batch_of(rng, voices, rows, mixer, recipe)
-        moments, odds = model.heard(heard)
-        vectors = spoken_by(speaker, sounds[: len(rows)])
-        known = model.known(moments[: len(rows)], odds[: len(rows)], vectors)
-        likely = model.odds(known).log_softmax(1).numpy()
+    likely = model.odds(model.known(heard.vectors)).log_softmax(1).numpy()
+    part, traits = np.exp(likely), model.traits.numpy()
+    male = part @ (traits[:, SEX] > 0.5)
+    sex, age, _ = voices.person[heard.rows].T
+    grown, known = ~(age < GROWN) & np.isfinite(sex), np.isfinite(age)
+    told, right = np.maximum(male, 1 - male)[grown], ((male > 0.5) == (sex > 0.5))[grown]
+    found = {
         # How much is told of who of the crowd it is, against knowing nothing.
-        gain = (goal[rows] * (likely + np.log(likely.shape[1]))).sum(1) / np.log(2)
-        found["bits"] += gain.tolist()
-        part, traits = np.exp(likely), model.traits.numpy()
-        sex, age, _ = voices.person[rows].T
-        grown = ~(age < CHILD)
-        found["sex"] += (((part @ traits[:, SEX]) > 0.5) == (sex > 0.5))[grown].tolist()
-        found["years"] += np.abs(part @ traits[:, AGE] - age)[np.isfinite(age)].tolist()
-        right = (odds.numpy() > 0) == (speech.numpy() > 0.5)
-        found["speech"].append(float(right[speech.numpy() >= 0].mean()))
-    return {name: float(np.mean(each)) for name, each in found.items()}
+        "bits": (goal * (likely + np.log(likely.shape[1]))).sum(1).mean() / np.log(2),
+        "sex": right.mean() if grown.any() else np.nan,
+        "sure": told.mean() if grown.any() else np.nan,
+        "years": np.abs(part @ traits[:, AGE] - age)[known].mean() if known.any() else np.nan,
+    }
+    rng, hits = np.random.default_rng(1), []
+    for _ in range(20):
+        sounds, speech = speech_of(rng, voices, mixer, 12)
+        hit = (model.speech(sounds) > 0) == (speech > 0.5)
+        hits.append(float(hit[speech >= 0].float().mean()))
+    return {name: float(each) for name, each in found.items()} | {"speech": float(np.mean(hits))}
 
 
 def main() -> None:
@@ -180,7 +253,6 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     path, recipe = given.out / "voices.npz", Recipe()
     face = weights.face().to(given.device).requires_grad_(False)
-    speaker = weights.speaker()
     people, pictures = crowd_of(given.crowd)
     with torch.inference_mode():
         calm = torch.from_numpy(pictures[:, 0])
@@ -190,14 +262,18 @@ def main() -> None:
         items = made_voices(given.data) if made else video_voices(given.data, face)
         noises = corpus.recordings(given.data, "noises") if made else ()
         write(path, items, noises, crowd.shape[1])
+    heard = hearings(path, given.out / "heard.npz")
     voices, noise = load(path)
-    train, mixer = voices["train"], Mixer((), noise)
+    train, valid, mixer = voices["train"], voices["valid"], Mixer((), noise)
     traits = torch.from_numpy(people.traits)
 
     def new() -> VoiceFace:
         model = VoiceFace(Config(crowd=len(crowd), traits=traits.shape[1]))
         model.crowd.copy_(crowd)
         model.traits.copy_(traits)
+        vectors = heard["train"].vectors
+        model.mean.copy_(vectors.mean(0))
+        model.spread.copy_(vectors.std(0) + 1e-3)
         return model
 
     def goal_of(voices: Voices, rows: Array) -> Array:
@@ -214,37 +290,31 @@ def main() -> None:
         average=recipe.average,
     )
     run.load()
-    rows_of: dict[str, list[int]] = {}
-    for row, reader in enumerate(train.reader):
-        rows_of.setdefault(reader, []).append(row)
-    readers = sorted(rows_of)
 
     def losses_of() -> Iterator[Tensor]:
         model = run.model
         while True:
             rng = np.random.default_rng((recipe.seed, run.step))
-            chosen = rng.integers(0, len(readers), recipe.batch)
-            rows = np.array([rng.choice(rows_of[readers[n]]) for n in chosen])
-            heard, speech, sounds = batch_of(rng, train, rows, mixer, recipe)
-            vectors = spoken_by(speaker, sounds[: len(rows)]).clone().to(given.device)
-            moments, odds = model.train().heard(heard.to(given.device))
-            told = speech.to(given.device)
+            sounds, speech = speech_of(rng, train, mixer, recipe.sounds)
+            odds, told = model.train().speech(sounds.to(given.device)), speech.to(given.device)
             loss = functional.binary_cross_entropy_with_logits(
                 odds, told.clamp_min(0), (told >= 0).float()
             )
-            known = model.known(moments[: len(rows)], odds[: len(rows)].detach(), vectors)
-            goal = goal_of(train, rows)
+            chosen = rng.integers(0, len(heard["train"].rows), recipe.batch)
+            goal = goal_of(train, heard["train"].rows[chosen])
             one = [rng.choice(len(row), p=row / row.sum()) for row in goal.astype(np.float64)]
             likely = torch.from_numpy(goal).to(given.device)
-            yield recipe.speech * loss + losses(model, face, known, likely, one, recipe)
+            known = model.known(heard["train"].vectors[chosen].to(given.device))
+            loss = recipe.speech * loss + losses(model, face, known, likely, one, recipe)
+            person = torch.from_numpy(train.person[heard["train"].rows[chosen]]).to(given.device)
+            yield loss + recipe.sex * sex_loss(model, known, person)
 
-    valid = voices["valid"]
-    goal = goal_of(valid, np.arange(len(valid.sounds)))
+    goal = goal_of(valid, heard["valid"].rows)
     for _ in run.steps(
         losses_of(),
-        lambda: scored(run.average, speaker, valid, goal, mixer, recipe),
+        lambda: scored(run.average, heard["valid"], valid, goal, mixer),
         given.minutes * 60,
-        every=120,
+        every=60,
     ):
         pass
 

@@ -24,8 +24,10 @@ from avtool.training.moves import VIDEOS
 from avtool.training.throats import Parts, apart
 from avtool.values import Array
 
-TAKES, VARIANTS = 2, 6  # parts of each reader's words, and how many others say each
+TAKES, VARIANTS = 2, 4  # parts of each reader's words, and how many others say each
 AGES, OFTEN = ((8, 16), (16, 62), (62, 85)), (0.12, 0.63, 0.25)  # years, and how often
+PIECE = 6 * RATE  # samples of a recording that are one voice
+UNTOLD = (np.nan, np.nan, np.nan)  # sex, age and tract of real people
 TRUST = 0.7  # in one recording's measure of a tract
 
 
@@ -72,10 +74,11 @@ def made_voices(data: Path) -> Iterator[Item]:
     own = own_tracts(readers)
     for item in readers:
         man = float(item.sex == "M")
-        whole = loud_part(rng, item.samples, 6.0)
-        yield Item(item.speaker, item.split, (man, np.nan, own[item.speaker]), whole)
+        for first in range(0, max(1, len(item.samples) - PIECE // 2), PIECE):
+            part = item.samples[first : first + PIECE]
+            yield Item(item.speaker, item.split, (man, np.nan, own[item.speaker]), part)
         for _ in range(TAKES):
-            parts = apart(loud_part(rng, item.samples, 4.0))
+            parts = apart(loud_part(rng, item.samples, 3.5))
             for _ in range(VARIANTS):
                 yield made_voice(rng, item, parts, own[item.speaker])
 
@@ -116,26 +119,30 @@ def loud_part(rng: np.random.Generator, sound: Array, seconds: float) -> Array:
 
 
 def video_voices(folder: Path, face: Face) -> Iterator[Item]:
-    """Voices and real faces of videos in which one person is seen and heard."""
+    """Voices and real faces of videos in which one person is seen and heard.
+
+    A person is a folder of videos inside the folder, or a video that lies in it.
+    """
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEOS)
-    for number, path in enumerate(files):
+    names = [path.parent.name if path.parent != folder else path.stem for path in files]
+    people = sorted(set(names))
+    kept = people[-max(1, len(people) // 10) :]  # to tune on
+    for path, person in zip(files, names, strict=True):
         source = media.open(path)
         if not (source.info.audio and source.info.video):
             continue
         tracks = faces.find(source.clip(faces.SPEC))
         if len(tracks) != 1:
             continue
-        portrait = tracks[0].portrait
-        picture = seen(portrait, np.array([30, 30, 130, 140]))
+        picture = seen(tracks[0].portrait, np.array([30, 30, 130, 140]))
         if picture is None:
             continue
         with torch.inference_mode():
             feature = face.recognise(torch.from_numpy(picture)[None])[0].numpy()
         sound = corpus.decoded(path)
-        split = "valid" if number % 10 == 9 else "train"
-        for first in range(0, max(1, len(sound) - RATE), 6 * RATE):
-            person = path.parent.name if path.parent != folder else path.stem
-            yield Item(person, split, (np.nan,) * 3, sound[first : first + 6 * RATE], feature)
+        for first in range(0, max(1, len(sound) - PIECE // 2), PIECE):
+            part = sound[first : first + PIECE]
+            yield Item(person, "valid" if person in kept else "train", UNTOLD, part, feature)
 
 
 def write(out: Path, items: Iterable[Item], noises: Iterable[corpus.Recording], size: int) -> None:
