@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
+import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -24,15 +26,17 @@ from avtool.head.model import UNITS
 from avtool.media import Clip, Spec
 from avtool.media.picture import read_picture
 from avtool.metrics import lips as metric
+from avtool.models import weights
 from avtool.models.lipmotion import MELS, Config, LipMotion, prepared
 from avtool.mouth import Painter
+from avtool.mouth.shape import SKULL
 from avtool.pipelines import film as filming
 from avtool.pipelines import lips
 from avtool.pipelines.mouths import compared, gap
 from avtool.pipelines.speech import SPEAKING, Motion, motion
 from avtool.training import lipmotion as training
-from avtool.training import moves
-from avtool.values import Audio, Frames
+from avtool.training import moves, phones, teacher
+from avtool.values import Array, Audio, Frames
 
 MEDIA = Path(__file__).parents[1] / "sample_media"
 FACE, SPEECH, COCKTAIL = (MEDIA / name for name in ("face.png", "speech.wav", "cocktail.mp4"))
@@ -321,12 +325,22 @@ def test_the_painter_is_asked_for_nothing_in_silence() -> None:
     np.testing.assert_array_equal(first[~near], image[~near])
 
 
+def test_shipped_shapes_hold_the_skull_and_units_part_the_lips() -> None:
+    """Speech moves no bone, and what `--curves` is found with opens the inner lips too."""
+    model = weights.lipmotion()
+    assert not model.shapes[:, SKULL].any()
+    jaw, shut = (model.units[UNITS.index(name)][..., 1] for name in ("jawOpen", "mouthClose"))
+    assert jaw[14] - jaw[13] > 0.2  # the middle of the inner lips; down is positive
+    assert (jaw + shut)[14] - (jaw + shut)[13] < 0.05  # together they open the jaw alone
+    assert (moves.reach_of(model.units.numpy())[list(LIPS)] > 0.5).all()
+
+
 def test_what_is_learned_from() -> None:
     log_mel = np.linspace(-20, 8, 64 * 4, dtype=np.float32).reshape(64, 4)
     back = moves.unpacked(moves.packed(log_mel))
-    assert np.abs(back - log_mel).max() <= 1 / 16 + 1e-6
-    told = moves.labels([("SIL", 0.0, 0.1), ("B", 0.1, 0.2), ("AA", 0.2, 0.3)], 20)
-    names = [moves.PHONES[n] for n in told]
+    assert np.abs(back - log_mel).max() <= 1 / 8 + 1e-6
+    told = phones.labels([("SIL", 0.0, 0.1), ("B", 0.1, 0.2), ("AA", 0.2, 0.3)], 20)
+    names = [phones.PHONES[n] for n in told]
     assert names == ["SIL"] * 5 + ["B"] * 5 + ["AA"] * 5 + ["SIL"] * 5
     rng = np.random.default_rng(0)
     motion_ = np.einsum("nk,kpc->npc", rng.normal(size=(300, 3)), rng.normal(size=(3, 468, 3)))
@@ -351,3 +365,62 @@ def test_made_rooms_and_noise_keep_the_speech() -> None:
         for a, b in zip(changed, mels, strict=True)
     ]
     assert min(r) > 0.3 and max(r) > 0.9
+
+
+SENTENCE = (
+    "The picture of a voice shows what the ear can only guess: "
+    "its pitch, its vowels, and every breath between."
+)
+
+
+def test_phones_are_where_they_sound() -> None:
+    """Known words and heard ones, in the sample; hisses are bright, vowels loud, silence is not."""
+    sound = media.open(SPEECH).clip(Spec(audio=True, rate=16_000)).audio.samples[0]
+    ear = phones.Ear()
+    words = re.findall(r"\w+", SENTENCE.lower())
+    heard = ear.words(sound)
+    assert len(set(heard) & set(words)) >= 10
+    told = ear.phones(sound, words)
+    assert [phone for phone, *_ in told if phone != "SIL"][:5] == ["DH", "AH", "P", "IH", "K"]
+    starts, ends = (np.array(each) for each in zip(*[row[1:] for row in told], strict=True))
+    assert (ends > starts).all() and (starts[1:] >= ends[:-1] - 1e-9).all()
+    spectrum = np.abs(librosa.stft(sound, n_fft=400, hop_length=320)) ** 2
+    numbers = phones.labels(told, spectrum.shape[1])
+    hz = np.arange(201) * 40.0
+    level = 10 * np.log10(spectrum.sum(0) + 1e-9)
+    bright = hz @ spectrum / (spectrum.sum(0) + 1e-9)
+
+    def of(values: Array, which: str) -> float:
+        rows = np.isin(numbers, [phones.PHONES.index(each) for each in which.split()])
+        return float(np.median(values[rows]))
+
+    assert of(bright, "S SH CH Z") > 1.5 * of(bright, "AA AH IH IY EH OW AW")
+    assert of(level, "AA AH IH IY EH OW AW") > of(level, "SIL") + 20
+    assert ear.phones(sound, ["xqzzt"]) == []  # no dictionary has it
+
+
+def test_words_are_read_beside_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "clips-words.tsv").write_text(
+        "clip\tstart_s\tend_s\tword\na\t0\t1\tsil\na\t1\t2\tbin\na\t2\t3\tblue\nb\t0\t1\tset\n"
+    )
+    assert phones.transcripts(tmp_path / "clips") == {"a": ["bin", "blue"], "b": ["set"]}
+    assert phones.transcripts(tmp_path / "others") == {}
+
+
+def test_a_teacher_tells_unseen_speech_by_its_phones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A made mouth that opens by phone, smoothly: learned from some, told of others."""
+    monkeypatch.setattr(teacher, "STEPS", 60)
+    rng = np.random.default_rng(0)
+    width = rng.normal(size=(len(phones.PHONES), 2)).astype(np.float32)
+    said = torch.from_numpy(np.repeat(rng.integers(0, len(width), (40, 10)), 6, 1))
+    heard = torch.from_numpy(rng.normal(size=(40, MELS + 1, 120)).astype(np.float32))
+    kernel = torch.ones(2, 1, 5) / 5
+    moved = torch.from_numpy(width)[said].transpose(1, 2)
+    true = torch.nn.functional.conv1d(moved, kernel, padding=2, groups=2)
+    cues = teacher.cues(said, heard)
+    away = lambda told, goal: (told - goal).square().mean()  # noqa: E731
+    learned = teacher.taught(cues[:32], true[:32], 2, away)
+    told = learned.told(cues[32:])
+    assert np.corrcoef(told.numpy().ravel(), true[32:].numpy().ravel())[0, 1] > 0.9
+    other = learned.told(teacher.cues(said[32:].flip(0), heard[32:]))
+    assert np.corrcoef(other.numpy().ravel(), true[32:].numpy().ravel())[0, 1] < 0.5

@@ -15,7 +15,6 @@ from avtool.cli.jobs import Job, Plan, expanded
 from avtool.cli.people import stages, tracks_of
 from avtool.draw.mark import marked
 from avtool.errors import InputError, MediaError
-from avtool.faces import LIPS
 from avtool.media import Clip
 from avtool.media.picture import SUFFIXES, read_picture
 from avtool.media.write import write_video
@@ -163,9 +162,8 @@ def _shown(clip: Clip, found: speaking.Result, lips: Frames, drawn: list[Mouths]
     fps, motion = found.lips.fps, found.motion
     count = round((found.audio.seconds or 0) * fps)
     wanted = speaking.moments(motion, fps, count)
-    opening = gap(motion.mesh(motion.at(np.arange(count) / float(fps)))[:, list(LIPS), :2])
-    rate = clip.audio.rate
-    level = loudness(clip.audio.samples.mean(0), rate, max(1, round(count / fps * FPS)))
+    opening = gap(motion.lips(motion.at(np.arange(count) / float(fps))))
+    level = loudness(clip.audio, max(1, round(count / fps * FPS)))
 
     def cut(image: Array, number: int) -> Array:
         box = found.box(number)

@@ -56,7 +56,7 @@ TABLE = {
     ),
     "lipmotion": Weights(
         file="lipmotion.safetensors",
-        sha256="f0c39484981997d24cdb9d0f72955b869246a1bfffe9ccc73be95e4eab1dd87f",
+        sha256="649df7b903e0a828f2ca05c81e9252f8f480e70ca128e3652cf69132d65f2cde",
         licence="Apache-2.0",
         data="GRID s1 (899 clips), LibriSpeech train-clean-100, ESC-10; CC BY; made speech",
         score="see weights/lipmotion.md",

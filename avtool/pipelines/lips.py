@@ -149,7 +149,7 @@ def curves(moved: Motion, fps: int) -> Curves:
 def moments(moved: Motion, fps: Fraction, count: int) -> list[tuple[str, int]]:
     """What is said most clearly of each kind, and the number of its picture, as they come."""
     found = []
-    wide = np.clip(moved.mesh(moved.amounts)[:, LOWER, 1], 0, None)
+    wide = np.clip(moved.amounts @ moved.shapes[:, LOWER, 1], 0, None)
     wide = wide / max(float(wide.max()), 1e-6)
     for name, phones in SOUNDS.items():
         likely = moved.phones[:, [PHONES.index(phone) for phone in phones]].sum(1)

@@ -14,7 +14,7 @@ from avtool.pipelines import faces
 from avtool.pipelines.film import meshes
 from avtool.pipelines.hearing import FPS, opening
 from avtool.pipelines.lips import said
-from avtool.values import Array
+from avtool.values import Array, Audio
 
 MOST = 0.02  # part of the pictures in which the face may be lost for a moment
 DEEP = 40.0  # dB below the loudest at which a loudness-driven mouth is closed
@@ -54,11 +54,10 @@ def mouths(clip: Clip, weights: str | None = None) -> dict[str, Mouth]:
     if true is None or clip.audio is None:
         return {}
     moved = said(clip, weights)
-    amounts = moved.at(np.arange(len(true)) / FPS)
-    points = moved.mesh(amounts)[:, list(LIPS), :2]
+    points = moved.lips(moved.at(np.arange(len(true)) / FPS))
     wide = moved.shapes[0, list(LIPS), :2]
     wide = wide * np.sign(gap(wide))
-    loud = loudness(clip.audio.samples[0], clip.audio.rate, len(true))
+    loud = loudness(clip.audio, len(true))
     ways = {
         "avtool": points,
         "closed": np.zeros_like(true),
@@ -84,15 +83,18 @@ def gap(points: Array) -> Array:
     return apart
 
 
-def loudness(sound: Array, rate: int, frames: int) -> Array:
+def loudness(audio: Audio, frames: int) -> Array:
     """How loud each picture is, 0 to 1: dB over 40 dB below the loudest, in windows of 80 ms."""
-    window = np.hanning(round(0.08 * rate))
-    half = len(window) // 2
-    padded = np.pad(sound, (half, half + 1))
-    times = np.minimum(((np.arange(frames) + 0.5) * rate / FPS).astype(int), len(sound) - 1)
-    near = (padded[time : time + len(window)].astype(np.float64) for time in times)
-    power = np.array([(part**2) @ window[: len(part)] for part in near]) / window.sum()
-    level = 10 * np.log10(power + 1e-10)
+    rate, first = 4 * FPS, 0
+    power = np.zeros(4 * frames)
+    for block in audio.blocks():
+        sound = block.mean(0).astype(np.float64)
+        places = ((first + np.arange(len(sound))) * rate / audio.rate).astype(int)
+        power += np.bincount(places, sound**2, 4 * frames)[: 4 * frames]
+        first += len(sound)
+    window = np.hanning(10)[1:-1]
+    near = np.lib.stride_tricks.sliding_window_view(np.pad(power, 2), 8)[::4]
+    level = 10 * np.log10(near @ window / window.sum() * rate / audio.rate + 1e-10)
     return np.asarray(np.clip(1 + (level - level.max()) / DEEP, 0, 1))
 
 

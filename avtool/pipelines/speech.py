@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from avtool.faces import LIPS_INNER
+from avtool.faces import LIPS, LIPS_INNER
 from avtool.head.model import UNITS, smooth
 from avtool.media import Clip
 from avtool.models import weights as loaded
@@ -62,6 +62,11 @@ class Motion:
     def mesh(self, amounts: Array) -> Array:
         """How far the mesh's points are from the closed mouth: [..., shapes] -> [..., 468, 3]."""
         moved: Array = np.tensordot(amounts, self.shapes, 1)
+        return moved
+
+    def lips(self, amounts: Array) -> Array:
+        """The same of the lips, seen from the front: [..., shapes] -> [..., 40, 2]."""
+        moved: Array = np.tensordot(amounts, self.shapes[:, list(LIPS), :2], 1)
         return moved
 
     def drop(self, amounts: Array) -> float:

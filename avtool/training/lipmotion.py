@@ -2,9 +2,9 @@
 
 It learns from videos of people who talk to a camera, one at a time: what the mesh of the mouth does
 is the answer, the sound the question. The sound comes by other throats, in other rooms, through
-other microphones and under noise, so that neither one voice nor one recording is learned. Speech
-with known phones and no pictures (``--spoken``) teaches what a few people's sentences do not hold:
-that lips close for /p/, /b/ and /m/ in any voice.
+other microphones and under noise, so that neither one voice nor one recording is learned. Readers
+whom nobody saw (LibriSpeech, where the folder has it) teach the rest: their phones are heard
+(``training.phones``), and a teacher (``training.teacher``) tells what a mouth does for these.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from avtool.metrics import lips as metric
 from avtool.models.lipmotion import PHONES, Config, LipMotion, prepared
 from avtool.pipelines.speech import INNER_LOWER, INNER_UPPER
 from avtool.training.lipvoice import VALID, warp
-from avtool.training.moves import FRAMES, pack, unpacked
+from avtool.training.moves import FRAMES, UNKNOWN, pack, unpacked
+from avtool.training.phones import SILENCE
 from avtool.training.run import Run, arguments
+from avtool.training.teacher import cues, spoken_moves, taught
 from avtool.values import Array
 
 CLOSED = [PHONES.index(phone) for phone in "PBM"]
@@ -39,16 +41,19 @@ class Recipe:
     Args:
         batch: clips a step; spoken: pieces of speech without pictures a step; nothing: clips
             of the batch that are noise alone, under a closed mouth.
-        speed, shut, together, phones, closed: weights of the losses beside the points' distance.
+        speed, shut, together, phones: weights of the losses beside the points' distance;
+        unseen: of the losses of speech without pictures; closed: of lips that are not closed
+            there at /p/, /b/ and /m/, where a teacher, who tells the mean, leaves them ajar.
     """
 
-    batch: int = 24
-    spoken: int = 16
+    batch: int = 22
+    spoken: int = 20
     nothing: int = 2
     speed: float = 0.5
     shut: float = 0.5
     together: float = 0.5
     phones: float = 0.3
+    unseen: float = 0.5
     closed: float = 0.5
     peak: float = 2e-3
     decay: float = 0.02
@@ -62,29 +67,65 @@ class Clips:
 
     Shape:
         mel: uint8 [clips, voices, mels, 4 * frames], the clip's own voice, then other throats;
-        moves: float32 [clips, frames, shapes].
+        moves: float32 [clips, frames, shapes]; phones: int64 [clips, 2 * frames], -1 where
+        they are not known.
     """
 
     mel: Array
     moves: Array
+    phones: Array
 
 
 @dataclass(frozen=True, eq=False)
 class Spoken:
-    """Speech with known phones: uint8 [mels, frames] and int64 [frames / 2] each."""
+    """Speech without pictures: uint8 [mels, frames], phones int64 [frames / 2] and what a teacher
+    says that the mouth does, float16 [frames / 2, shapes], each.
+    """
 
     mel: list[Array]
     phones: list[Array]
+    moves: list[Array]
 
-    def draw(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
-        """Pieces of a clip's length."""
-        mels, phones = [], []
+    def draw(self, rng: np.random.Generator, count: int) -> tuple[Array, Array, Array]:
+        """Pieces of a clip's length; of the motion, one frame a picture."""
+        mels, phones, moves = [], [], []
         for place in rng.integers(0, len(self.mel), count):
             room = self.mel[place].shape[1] - 4 * FRAMES
-            first = 2 * int(rng.integers(0, room // 2 + 1))
-            mels.append(self.mel[place][:, first : first + 4 * FRAMES])
-            phones.append(self.phones[place][first // 2 : first // 2 + 2 * FRAMES])
-        return np.stack(mels), np.stack(phones)
+            first = int(rng.integers(0, room // 2 + 1))
+            mels.append(self.mel[place][:, 2 * first : 2 * first + 4 * FRAMES])
+            phones.append(self.phones[place][first : first + 2 * FRAMES])
+            moves.append(self.moves[place][first : first + 2 * FRAMES : 2].astype(np.float32))
+        return np.stack(mels), np.stack(phones), np.stack(moves)
+
+
+def pupils(held: dict[str, Array], clips: Clips, shapes: Tensor, recipe: Recipe) -> Spoken:
+    """Speech without pictures, each with the motion that a teacher of the clips tells."""
+    ends = held["ends"]
+    known = np.flatnonzero((clips.phones >= 0).all(1))
+    if not len(ends) or not len(known):
+        return Spoken([], [], [])
+    mels = np.split(held["spoken"], ends[:-1], 1)
+    phones = np.split(held["phones"].astype(np.int64), ends[:-1] // 2)
+    own = [heard(clips.mel[row, 0]) for row in known]
+    given = cues(torch.from_numpy(clips.phones[known]), torch.cat(own))
+
+    def away(amounts: Tensor, true: Tensor) -> Tensor:
+        return losses(points_of(amounts[..., ::2].transpose(1, 2), shapes), true, recipe)
+
+    true = points_of(torch.from_numpy(clips.moves[known]), shapes)
+    teacher = taught(given, true, len(shapes), away)
+    pairs = zip(mels, phones, strict=True)
+    return Spoken(mels, phones, [spoken_moves(teacher, said, heard(mel)) for mel, said in pairs])
+
+
+def heard(mels: Array) -> Tensor:
+    """What the network hears of packed log-mel, [1, mels + 1, frames]."""
+    return prepared(torch.from_numpy(unpacked(mels))[None])
+
+
+def points_of(amounts: Tensor, shapes: Tensor) -> Tensor:
+    """[batch, frames, shapes] of shapes [shapes, points, 2] -> [batch, frames, points, 2]."""
+    return torch.einsum("bts,spc->btpc", amounts, shapes)
 
 
 def changed(rng: np.random.Generator, mels: Tensor, noises: Array) -> Tensor:
@@ -162,8 +203,7 @@ def score(model: LipMotion, clips: Clips) -> dict[str, float]:
     for mels, moves in zip(clips.mel, clips.moves, strict=True):
         true = torch.tensordot(torch.from_numpy(moves), shapes.cpu(), 1).numpy()
         for voice, name in ((0, "r"), (-1, "other voice r")):
-            heard = prepared(torch.from_numpy(unpacked(mels[voice]))[None].to(device))
-            amounts = model(heard)[0, :, ::2].T
+            amounts = model(heard(mels[voice]).to(device))[0, :, ::2].T
             points = torch.tensordot(amounts, shapes, 1).cpu()
             gap, real = gaps(points).numpy(), gaps(torch.from_numpy(true)).numpy()
             found[name].append(metric.correlation(gap, real))
@@ -176,24 +216,18 @@ def score(model: LipMotion, clips: Clips) -> dict[str, float]:
 def main() -> None:
     """Train; see the module's words."""
     parser = arguments("lipmotion", __doc__, 20.0)
-    parser.add_argument("--spoken", type=Path, help=".npz: sound, first, count, phones (json)")
+    parser.add_argument("--begin", type=Path, help="weights to begin with")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "moves.npz"
     if not path.exists():
-        pack(given.data, path, given.spoken)
+        pack(given.data, path)
     recipe = Recipe()
     with np.load(path) as file:
         held = {name: file[name] for name in file.files}
-    clips = {
-        "train": Clips(held["mel"][:-VALID], held["moves"][:-VALID].astype(np.float32)),
-        "valid": Clips(held["mel"][-VALID:], held["moves"][-VALID:].astype(np.float32)),
-    }
-    ends = held["ends"]
-    speech = Spoken(
-        np.split(held["spoken"], ends[:-1], 1) if len(ends) else [],
-        np.split(held["phones"].astype(np.int64), ends[:-1] // 2) if len(ends) else [],
-    )
+    moves, told = held["moves"].astype(np.float32), held["told"].astype(np.int64)
+    train = Clips(held["mel"][:-VALID], moves[:-VALID], told[:-VALID])
+    valid = Clips(held["mel"][-VALID:], moves[-VALID:], told[-VALID:])
 
     def made() -> LipMotion:
         model = LipMotion(Config(shapes=len(held["shapes"])))
@@ -213,43 +247,46 @@ def main() -> None:
         average=recipe.average,
         clip=1.0,
     )
-    run.load()
+    run.load(given.begin)
     shapes = run.model.shapes[:, list(LIPS), :2]
+    speech = pupils(held, train, shapes.cpu(), recipe)
+    silence = PHONES.index(SILENCE)
 
     def losses_of() -> Iterator[Tensor]:
-        model, train = run.model, clips["train"]
+        model, nothing = run.model, recipe.nothing
         while True:
             rng = np.random.default_rng((recipe.seed, run.step))
             generator = torch.Generator().manual_seed(run.step)
             rows = rng.integers(0, len(train.mel), recipe.batch)
-            voices = rng.integers(0, train.mel.shape[1], recipe.batch)
-            mels = train.mel[rows, voices]
+            mels = train.mel[rows, rng.integers(0, train.mel.shape[1], recipe.batch)]
+            moves, told = train.moves[rows], train.phones[rows]
+            moves[:nothing], told[:nothing] = 0, silence
             if speech.mel:
-                more, told = speech.draw(rng, recipe.spoken)
-                mels = np.concatenate([mels, more])
-            heard = changed(rng, torch.from_numpy(unpacked(mels)), held["noise"])
-            heard[: recipe.nothing] = hum(rng, recipe.nothing, heard.shape[1], heard.shape[2])
-            heard = prepared(warp(heard, generator)).to(given.device)
-            trunk = model.train().trunk(heard)
-            points = torch.einsum("bst,spc->btpc", model.out(trunk)[..., ::2], shapes)
-            moves = train.moves[rows]
-            moves[: recipe.nothing] = 0
-            true = torch.from_numpy(moves).to(given.device)
-            true = torch.einsum("bts,spc->btpc", true, shapes)
-            loss = losses(points[: recipe.batch], true, recipe)
-            if speech.mel:
-                phones = torch.from_numpy(told).to(given.device)
-                guess = model.phones(trunk[recipe.batch :])
-                loss = loss + recipe.phones * functional.cross_entropy(
-                    guess, phones, label_smoothing=0.1
+                more = speech.draw(rng, recipe.spoken)
+                mels, told, moves = (
+                    np.concatenate(pair) for pair in zip((mels, told, moves), more, strict=True)
                 )
-                lips_shut = torch.isin(phones[:, ::2], torch.tensor(CLOSED, device=phones.device))
+            sound = changed(rng, torch.from_numpy(unpacked(mels)), held["noise"])
+            sound[:nothing] = hum(rng, nothing, sound.shape[1], sound.shape[2])
+            trunk = model.train().trunk(prepared(warp(sound, generator)).to(given.device))
+            points = points_of(model.out(trunk)[..., ::2].transpose(1, 2), shapes)
+            true = points_of(torch.from_numpy(moves).to(given.device), shapes)
+            loss = losses(points[: recipe.batch], true[: recipe.batch], recipe)
+            if speech.mel:
+                unseen = losses(points[recipe.batch :], true[recipe.batch :], recipe)
+                lips_shut = torch.from_numpy(np.isin(told[recipe.batch :, ::2], CLOSED))
                 gap = 30 * gaps(points[recipe.batch :]).clamp_min(0)
-                loss = loss + recipe.closed * (gap * lips_shut).sum() / lips_shut.sum().clamp_min(1)
+                ajar = gap[lips_shut.to(given.device)].sum() / lips_shut.sum().clamp_min(1)
+                loss = loss + recipe.unseen * unseen + recipe.closed * ajar
+            if (told >= 0).any():
+                right = torch.from_numpy(told).to(given.device)
+                loss = loss + recipe.phones * functional.cross_entropy(
+                    model.phones(trunk), right, ignore_index=UNKNOWN, label_smoothing=0.1
+                )
             yield loss
 
     for _ in run.steps(
-        losses_of(), lambda: score(run.average, clips["valid"]), given.minutes * 60, every=60
+        losses_of(), lambda: score(run.average, valid), given.minutes * 60, every=60
     ):
         pass
 

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from avtool import media
 from avtool.faces import LIPS
 from avtool.head.model import UNITS, smooth
-from avtool.models.lipmotion import PHONES, Config
+from avtool.models.lipmotion import MELS, Config
 from avtool.pipelines import faces, mel
 from avtool.pipelines import film as filming
 from avtool.pipelines.hearing import FPS, RATE, opening
 from avtool.pipelines.speech import HEARD
 from avtool.training import corpus
 from avtool.training.lipvoice import VALID
+from avtool.training.phones import Ear, labels, transcripts
 from avtool.values import Array, Audio
 
 VIDEOS = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg"}
 FRAMES = 75  # pictures of a clip; the sound's frames are four times as many
-STEPS, LEAST = 8.0, -23.0  # log-mel in a byte: nepers from the least, in eighths
+STEPS, LEAST = 4.0, -23.0  # log-mel in a byte: nepers from the least, in quarters
+UNKNOWN = -1  # no phone is known
 MOVERS = ("jawOpen", "mouthPucker", "mouthFunnel", "mouthUpperUpLeft", "mouthUpperUpRight")
 
 
@@ -101,85 +106,109 @@ def units_of(count: int = 5) -> Array:
     return np.mean(found, 0).astype(np.float32)
 
 
-def pack(data: Path, out: Path, spoken: Path | None) -> None:
-    """Write what is learned from to one file, no pickle."""
+def pack(data: Path, out: Path) -> None:
+    """Write what is learned from to one file, no pickle; a process a core."""
+    place = data / "grid" / "s1" if (data / "grid" / "s1").is_dir() else data
+    words = transcripts(place)
+    files = sorted(path for path in place.rglob("*") if path.suffix.lower() in VIDEOS)
+    given = [words.get(path.stem, ()) for path in files]
+    with ProcessPoolExecutor(initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        found = pool.map(talk, files, given, range(len(files)), chunksize=4)
+        clips = [clip for each in found for clip in each]
+        readers = corpus.recordings(data, "readers") if (data / "librispeech").is_dir() else ()
+        sounds = [item.samples for item in readers if item.split != "test"]
+        spoken = [each for each in pool.map(speech, sounds) if each is not None]
+    write(out, clips, noises_of(data), spoken)
+
+
+@dataclass(frozen=True, eq=False)
+class Talk:
+    """A piece of a talking face.
+
+    Shape:
+        mels: uint8 [voices, mels, 4 * frames]; motion: of its mesh, away from the closed mouth,
+        float32 [frames, 468, 3]; told: phones, int64 [2 * frames], -1 where they are not known.
+    """
+
+    name: str
+    mels: Array
+    motion: Array
+    told: Array
+
+
+def talk(path: Path, words: Sequence[str], seed: int) -> list[Talk]:
+    """The pieces of a video in which one face is seen all the time, its voice by other throats."""
     from avtool.training.throats import other_throats
 
-    rng = np.random.default_rng(0)
-    mels, motion, names = [], [], []
-    place = data / "grid" / "s1" if (data / "grid" / "s1").is_dir() else data
-    files = sorted(path for path in place.rglob("*") if path.suffix.lower() in VIDEOS)
-    for path in files:
-        source = media.open(path)
-        if not (source.info.audio and source.info.video):
-            continue
-        clip = source.clip(faces.SPEC)
-        tracks = faces.find(clip)
-        if len(tracks) != 1 or clip.audio is None or clip.frames is None:
-            continue
-        own = filming.meshes(clip.frames, tracks[0])
-        sound = clip.audio.samples[0]
-        for first in range(0, len(own) - FRAMES + 1, FRAMES):
-            gap = opening(own[first : first + FRAMES, list(LIPS)])
-            if not np.isfinite(gap).all():
-                continue  # the face is not seen all the time
-            part = own[first : first + FRAMES]
-            motion.append(part - part[np.argsort(gap)[: FRAMES // 5]].mean(0))
-            begin = first * RATE // FPS
-            own_voice = corpus.sized(sound[begin : begin + FRAMES * RATE // FPS], 48_000)
-            voices = [own_voice, *other_throats(rng, own_voice)]
-            mels.append([packed(log_mel(each)[:, : 4 * FRAMES]) for each in voices])
-            names.append(f"{path.stem}.{first}")
-    write(out, np.array(mels), np.array(motion), names, noises_of(data), spoken)
+    source, rng, found = media.open(path), np.random.default_rng(seed), []
+    if not (source.info.audio and source.info.video):
+        return []
+    clip = source.clip(faces.SPEC)
+    tracks = faces.find(clip)
+    if len(tracks) != 1 or clip.audio is None or clip.frames is None:
+        return []
+    own = filming.meshes(clip.frames, tracks[0])
+    sound = clip.audio.samples[0]
+    phones = ear().phones(sound, words)
+    said = labels(phones, 2 * len(own)) if phones else np.full(2 * len(own), UNKNOWN)
+    for first in range(0, len(own) - FRAMES + 1, FRAMES):
+        part = own[first : first + FRAMES]
+        gap = opening(part[:, list(LIPS)])
+        if not np.isfinite(gap).all():
+            continue  # the face is not seen all the time
+        begin = first * RATE // FPS
+        voice = corpus.sized(sound[begin : begin + FRAMES * RATE // FPS], FRAMES * RATE // FPS)
+        voices = [voice, *other_throats(rng, voice)]
+        mels = np.stack([packed(log_mel(each)[:, : 4 * FRAMES]) for each in voices])
+        motion = part - part[np.argsort(gap)[: FRAMES // 5]].mean(0)
+        found.append(Talk(f"{path.stem}.{first}", mels, motion, said[2 * first :][: 2 * FRAMES]))
+    return found
+
+
+def speech(sound: Array) -> tuple[Array, Array] | None:
+    """A reader: uint8 [mels, frames] and phones [frames / 2]; None where too little is heard."""
+    mels = packed(log_mel(sound))
+    frames = mels.shape[1] // 2
+    phones = ear().phones(sound) if frames >= 2 * FRAMES else []
+    return (mels[:, : 2 * frames], labels(phones, frames)) if phones else None
+
+
+@cache
+def ear() -> Ear:
+    """One a process."""
+    return Ear()
 
 
 def noises_of(data: Path) -> Array:
     """Noise and other people, uint8 [n, mels, frames]."""
-    items = [item for item in corpus.recordings(data) if item.split == "train"]
+    items = [item for item in corpus.recordings(data) if item.split == "train"][::2]
     return np.stack([packed(log_mel(corpus.sized(item.samples, 80_000))) for item in items])
 
 
 def write(
-    out: Path, mels: Array, motion: Array, names: Sequence[str], noise: Array, spoken: Path | None
+    out: Path, clips: Sequence[Talk], noise: Array, spoken: Sequence[tuple[Array, Array]]
 ) -> None:
-    """The packed file of log-mels, meshes' motion [clips, frames, 468, 3], noise and speech."""
+    """The packed file of clips, their phones, noise and speech, as of ``speech``."""
+    motion = np.stack([clip.motion for clip in clips])
     learned = max(1, len(motion) - VALID)
     units = units_of()
     shapes, _ = shapes_of(motion[:learned].reshape(-1, *motion.shape[2:]), Config().shapes)
     shapes *= reach_of(units)[:, None]
     flat = shapes[:, list(LIPS), :2].reshape(len(shapes), -1)
     moves = motion[:, :, list(LIPS), :2].reshape(*motion.shape[:2], -1) @ np.linalg.pinv(flat)
-    heard, phones, ends = [], [], []
-    if spoken is not None:
-        with np.load(spoken) as file:
-            first, count, told = file["first"], file["count"], file["phones"]
-            sound = file["sound"]
-        for begin, length, text in zip(first, count, told, strict=True):
-            each = log_mel(sound[begin : begin + length].astype(np.float32) / 32768)
-            each = each[:, : each.shape[1] // 2 * 2]
-            if each.shape[1] >= 4 * FRAMES:
-                heard.append(packed(each))
-                phones.append(labels(json.loads(str(text)), each.shape[1] // 2))
-                ends.append(each.shape[1])
-    nothing = np.zeros((mels.shape[2], 0), np.uint8)
-    with out.open("wb") as file_:
+    heard = [each for each, _ in spoken] or [np.zeros((MELS, 0), np.uint8)]
+    phones = [said for _, said in spoken] or [np.zeros(0)]
+    with out.open("wb") as file:
         np.savez_compressed(
-            file_,
-            mel=mels,
+            file,
+            mel=np.stack([clip.mels for clip in clips]),
             moves=moves.astype(np.float16),
-            names=np.array(names),
+            told=np.stack([clip.told for clip in clips]).astype(np.int8),
+            names=np.array([clip.name for clip in clips]),
             shapes=shapes,
             units=units,
             noise=noise,
-            spoken=np.concatenate([nothing, *heard], 1),
-            phones=np.concatenate([np.zeros(0, np.int64), *phones]).astype(np.int8),
-            ends=np.cumsum(ends, dtype=np.int64),
+            spoken=np.concatenate(heard, 1),
+            phones=np.concatenate(phones).astype(np.int8),
+            ends=np.cumsum([each.shape[1] for each, _ in spoken], dtype=np.int64),
         )
-
-
-def labels(phones: Sequence[tuple[str, float, float]], frames: int) -> Array:
-    """The phone of each fiftieth of a second, int64 [frames], of (ARPABET, start, end) in s."""
-    found = np.full(frames, PHONES.index("SIL"))
-    for phone, start, end in phones:
-        found[max(0, round(50 * start)) : max(0, round(50 * end))] = PHONES.index(phone)
-    return found

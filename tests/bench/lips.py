@@ -7,7 +7,6 @@ grid/others, the last hundred clips of s1 and the readers kept out were not lear
 from __future__ import annotations
 
 import argparse
-import csv
 import resource
 import subprocess
 import sys
@@ -22,7 +21,7 @@ import numpy as np
 import torch
 
 from avtool import media
-from avtool.faces import LIPS, track
+from avtool.faces import track
 from avtool.media import Clip, Spec
 from avtool.media.write import write_video
 from avtool.metrics.lips import closures
@@ -30,13 +29,15 @@ from avtool.models import weights
 from avtool.pipelines import faces, lips
 from avtool.pipelines import film as filming
 from avtool.pipelines.hearing import FPS, FRAME_SAMPLES, RATE, lip_window
-from avtool.pipelines.mouths import gap, loudness, mouths, real, summary
+from avtool.pipelines.mouths import Mouth, gap, loudness, mouths, real, summary
 from avtool.training import corpus
 from avtool.training.lipvoice import VALID
+from avtool.training.phones import SILENCE, Ear, Phone, transcripts
 from avtool.values import Array, Audio
 
 SAMPLES = Path(__file__).parents[2] / "sample_media"
 SHUT = 0.15  # of a clip's wide opening (its 95th percentile): closed for the eye
+PHONES_OF = {"/b/": "B", "/p/": "P", "/m/": "M", "all three": "BPM"}
 REACH = 0.04  # seconds around a closure's time
 
 
@@ -64,65 +65,91 @@ def sets(data: Path, count: int) -> dict[str, list[Path]]:
 def accuracy(data: Path, count: int) -> None:
     print("\nlandmark distance in % of the eyes', one gain a clip; opening's r; lag in frames")
     print(f"{'':16}{'way':12}{'distance':>10}{'under loudness':>16}{'r':>8}{'lag':>8}")
-    every: dict[str, list] = {}
-    unseen: dict[str, list] = {}
-    for name, paths in [*sets(data, count).items(), ("all unseen people", [])]:
-        every = {} if paths else unseen
+    unseen: dict[str, dict[str, list[Mouth]]] = {}
+    for name, paths in sets(data, count).items():
+        every: dict[str, list[Mouth]] = {}
         for path in paths:
             for way, row in mouths(opened(path)).items():
                 every.setdefault(way, []).append(row)
                 if not name.startswith("s1"):
-                    unseen.setdefault(way, []).append(row)
-        for way, rows in every.items():
-            row = summary(rows, every["loudness"])
-            print(
-                f"{name:16}{way:12}{row['distance']:10.2f}{row['under loudness']:15.1f}%"
-                f"{row['r']:8.2f}{row['lag']:8.2f}"
-            )
+                    person = "s4" if name == "s4" else path.stem
+                    unseen.setdefault(way, {}).setdefault(person, []).append(row)
+        table(name, every)
+    clips = {way: [row for rows in of.values() for row in rows] for way, of in unseen.items()}
+    table("unseen, clips", clips)
+    table("unseen, people", {way: list(map(mean, of.values())) for way, of in unseen.items()})
 
 
-def words(data: Path) -> dict[str, list[tuple[float, float, str]]]:
-    found: dict[str, list[tuple[float, float, str]]] = {}
-    with (data / "grid" / "s1-words.tsv").open() as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            span = float(row["start_s"]), float(row["end_s"]), row["word"]
-            found.setdefault(row["clip"], []).append(span)
-    return found
+def mean(rows: list[Mouth]) -> Mouth:
+    """Of one person's clips."""
+    found = [(row.distance, row.r, row.lag) for row in rows]
+    return Mouth(*np.mean(found, 0).tolist())
+
+
+def table(name: str, every: dict[str, list[Mouth]]) -> None:
+    for way, rows in every.items():
+        row = summary(rows, every["loudness"])
+        print(
+            f"{name:16}{way:12}{row['distance']:10.2f}{row['under loudness']:15.1f}%"
+            f"{row['r']:8.3f}{row['lag']:8.2f}"
+        )
 
 
 def closing(data: Path, count: int) -> None:
-    """The lips at the beginning of blue, by, b and p, which stand inside sentences of s1."""
-    times = words(data)
-    rows: dict[str, list[tuple[float, float]]] = {}
+    """The lips at /b/, /p/ and /m/ inside sentences: of s1, whose words are known, and of readers
+    kept out, whose words are heard, and not all right.
+    """
+    ear, words = Ear(), transcripts(data / "grid" / "s1")
+    print("\nclosures inside sentences, within 40 ms; phones by alignment")
+    print(f"{'':14}{'phone':12}{'times':>6}  {'mouth':18}{'recall':>8}{'closed elsewhere':>18}")
+    rows: Closures = {}
     for path in sets(data, count)[f"s1, {min(count, 100)} clips"]:
         clip = opened(path)
-        true = real(clip)
-        if true is None:
-            continue
-        told = times[path.stem]
-        starts = [a for a, _, word in told if word in ("blue", "by", "b", "p")]
-        spans = [(a, a + 0.03) for a in starts]
-        first, last = told[0], told[-1]
-        begin = first[1] if first[2] == "sil" else first[0]
-        end = last[0] if last[2] == "sil" else last[1]
-        moved = lips.said(clip)
-        ours = moved.mesh(moved.at(np.arange(len(true)) / FPS))[:, list(LIPS), :2]
-        level = loudness(clip.audio.samples[0], RATE, len(true))
-        for way, opening in (
-            ("the real mouth", gap(true)),
-            ("avtool", gap(ours)),
-            ("loudness", level),
-        ):
-            spoken = opening[round(begin * FPS) : round(end * FPS)]
-            shut = SHUT * float(np.quantile(spoken, 0.95))
-            near = [(a - begin, b - begin) for a, b in spans]
-            if near:
-                rows.setdefault(way, []).append(closures(spoken, FPS, near, shut, REACH))
-    print(f"\nclosures at /b/ and /p/ inside sentences of s1, {len(rows['avtool'])} clips")
-    print(f"{'':18}{'recall':>8}{'closed elsewhere':>18}")
-    for way, found in rows.items():
-        recall, false = np.mean(found, 0)
-        print(f"{way:18}{recall:8.0%}{false:18.0%}")
+        phones = ear.phones(clip.audio.samples[0], words[path.stem])
+        if (true := real(clip)) is not None and phones:
+            moved = lips.said(clip)
+            ways = {
+                "the real mouth": gap(true),
+                "avtool": gap(moved.lips(moved.at(np.arange(len(true)) / FPS))),
+                "loudness": loudness(clip.audio, len(true)),
+            }
+            closed(rows, ways, phones)
+    told("s1", rows)
+    rows = {}
+    for sound in islice(readers(data), min(count, 30)):
+        if phones := ear.phones(sound):
+            moved = lips.said(said(sound))
+            frames = int(moved.seconds * FPS)
+            ours = gap(moved.lips(moved.at(np.arange(frames) / FPS)))
+            ways = {"avtool": ours, "loudness": loudness(said(sound).audio, frames)}
+            closed(rows, ways, phones)
+    told("readers", rows)
+
+
+Closures = dict[tuple[str, str], list[tuple[int, float, float]]]
+
+
+def closed(rows: Closures, ways: dict[str, Array], phones: Sequence[Phone]) -> None:
+    """Add a recording's closures: how many, recall and the false rate, of each way."""
+    spoken = [each for each in phones if each[0] != SILENCE]
+    begin, end = spoken[0][1], spoken[-1][2]
+    for which, names in PHONES_OF.items():
+        # At the first phone the lips are closed anyway.
+        near = [(a - begin, b - begin) for phone, a, b in spoken[1:] if phone in names]
+        for way, opening in ways.items() if near else ():
+            part = opening[round(begin * FPS) : round(end * FPS)]
+            shut = SHUT * float(np.quantile(part, 0.95))
+            found = len(near), *closures(part, FPS, near, shut, REACH)
+            rows.setdefault((which, way), []).append(found)
+
+
+def told(name: str, rows: Closures) -> None:
+    for (which, way), found in sorted(rows.items()):
+        times, recall, false = np.transpose(found)
+        print(
+            f"{name:14}{which:12}{int(times.sum()):6}  {way:18}"
+            f"{np.average(recall, weights=times):8.0%}{false.mean():18.0%}"
+        )
 
 
 def silence(data: Path) -> None:
@@ -138,7 +165,7 @@ def silence(data: Path) -> None:
     ):
         moved = lips.said(said(sound))
         times = np.arange(0.3 if len(sound) == 3 * RATE else 3.3, len(sound) / RATE - 0.1, 0.04)
-        opening = gap(moved.mesh(moved.at(times))[:, list(LIPS), :2])
+        opening = gap(moved.lips(moved.at(times)))
         print(f"{name:40} most {100 * opening.max():6.3f}  jitter {100 * opening.std():6.3f}")
 
 
@@ -186,26 +213,32 @@ def run(arguments: Sequence[str]) -> None:
 def pixels(data: Path) -> None:
     """Outside the mouth nothing moves; inside, no more flicker than in the real footage."""
     print("\nfilmed faces that say their own words again: pixels outside the mouth that differ;")
-    print("second difference over time, grey levels, lower half of the face: real, ours")
+    print("second difference over time, grey levels, lower half of the face: the real footage, the")
+    print("same words again, and a mouth that is held closed")
     for path in [sets(data, 1)["s4"][0], *sets(data, 1)["five others"]]:
         source = media.open(path)
         clip = source.clip(Spec(frames=True))
         speech = source.clip(Spec(audio=True, channel=0))
+        nothing = said(np.zeros(round(speech.audio.seconds * RATE), np.float32))
         (face,) = track(clip.frames.images(), FPS)[:1]
-        made = lips.run(speech, lips.Options(filming.filmed(source, [face]))).lips
-        before = np.stack(list(islice(clip.frames.images(), 75))).astype(np.int16)
-        after = np.stack(list(islice(made.images(), len(before)))).astype(np.int16)
-        moving = (before != after).any(-1).any(0)
+        film = lips.Options(filming.filmed(source, [face]))
+        films = [np.stack(list(islice(clip.frames.images(), 75))).astype(np.int16)]
+        for sound in (speech, nothing):
+            images = lips.run(sound, film).lips.images()
+            films.append(np.stack(list(islice(images, len(films[0])))).astype(np.int16))
+        moving = (films[0] != films[1]).any(-1).any(0)
         x0, y0, x1, y1 = face.boxes.mean(0).astype(int)
         wide = int(0.35 * (x1 - x0))
         outside = np.ones(moving.shape, bool)
         outside[max(0, y0) : y1 + wide, max(0, x0 - wide) : x1 + wide] = False
         middle = slice((y0 + y1) // 2, y1), slice(x0, x1)
         rough = [
-            float(np.abs(np.diff(each[(slice(None), *middle)], 2, 0)).mean())
-            for each in (before, after)
+            float(np.abs(np.diff(each[(slice(None), *middle)], 2, 0)).mean()) for each in films
         ]
-        print(f"{path.stem:14}{int((moving & outside).sum()):6d}{rough[0]:8.2f}{rough[1]:8.2f}")
+        print(
+            f"{path.stem:14}{int((moving & outside).sum()):6d}"
+            + "".join(f"{each:8.2f}" for each in rough)
+        )
 
 
 def cost(data: Path) -> None:
