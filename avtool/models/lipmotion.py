@@ -58,7 +58,7 @@ class LipMotion(nn.Module):
             nn.GELU(),
             nn.Conv1d(96, width, 4, stride=2, padding=1),
         )
-        self.body = Body(width, (1, 2, 2, 2))
+        self.body = Body(width, (1, 2, 2, 2), dropout=0.3)
         self.out = nn.Conv1d(width, config.shapes, 1)
         self.phones = nn.Conv1d(width, config.phones, 1)
         self.register_buffer("shapes", torch.zeros(config.shapes, POINTS, 3))

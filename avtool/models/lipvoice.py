@@ -111,14 +111,16 @@ class LipVoice(nn.Module):
 class Body(nn.Module):
     """Residual dilated convolutions, +-15 frames unless told. [batch, width, frames]."""
 
-    def __init__(self, width: int, dilations: Sequence[int] = (1, 2, 4, 8)) -> None:
+    def __init__(
+        self, width: int, dilations: Sequence[int] = (1, 2, 4, 8), dropout: float = 0.15
+    ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
             nn.Sequential(
                 Norm(width),
                 nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation),
                 nn.GELU(),
-                nn.Dropout(0.15),
+                nn.Dropout(dropout),
                 nn.Conv1d(width, width, 1),
             )
             for dilation in dilations

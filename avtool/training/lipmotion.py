@@ -41,20 +41,25 @@ class Recipe:
     Args:
         batch: clips a step; spoken: pieces of speech without pictures a step; nothing: clips
             of the batch that are noise alone, under a closed mouth.
-        speed, shut, together, phones: weights of the losses beside the points' distance;
+        own: share of the clips with their own voice, the others by other throats; elsewhere:
+            share of the clips that are heard in other rooms, through other microphones and noise.
+        speed, shut, opening, together, phones: weights of the losses beside the points' distance;
         unseen: of the losses of speech without pictures; closed: of lips that are not closed
             there at /p/, /b/ and /m/, where a teacher, who tells the mean, leaves them ajar.
     """
 
-    batch: int = 22
-    spoken: int = 20
+    batch: int = 36
+    spoken: int = 10
     nothing: int = 2
-    speed: float = 0.5
+    own: float = 0.6
+    elsewhere: float = 0.4
+    speed: float = 0.1
     shut: float = 0.5
-    together: float = 0.5
+    opening: float = 0.5
+    together: float = 2.0
     phones: float = 0.3
-    unseen: float = 0.5
-    closed: float = 0.5
+    unseen: float = 0.15
+    closed: float = 0.1
     peak: float = 2e-3
     decay: float = 0.02
     average: float = 0.998
@@ -171,7 +176,7 @@ def _colours(rng: np.random.Generator, count: int, bands: int) -> Array:
 
 
 def losses(points: Tensor, true: Tensor, recipe: Recipe) -> Tensor:
-    """Position, velocity, closed lips, and an opening that goes with the true one.
+    """Position, velocity, closed lips, the opening, and how it goes with the true one.
 
     Shape:
         points, true: [batch, frames, 40, 2], away from the closed mouth.
@@ -179,7 +184,8 @@ def losses(points: Tensor, true: Tensor, recipe: Recipe) -> Tensor:
     away = 30 * (points - true).flatten(2)
     loss = _root(away) + recipe.speed * _root(away.diff(dim=1))
     gap, real = 30 * gaps(points), 30 * gaps(true)
-    loss = loss + recipe.shut * ((gap - real).square() * (-4 * real).exp()).mean()
+    wrong = (gap - real).square()
+    loss = loss + recipe.shut * (wrong * (-4 * real).exp()).mean() + recipe.opening * wrong.mean()
     a, b = gap - gap.mean(1, keepdim=True), real - real.mean(1, keepdim=True)
     size = (a.square().sum(1) * b.square().sum(1) + 1e-6).sqrt()
     return loss + recipe.together * (1 - (a * b).sum(1) / size).mean()
@@ -253,12 +259,13 @@ def main() -> None:
     silence = PHONES.index(SILENCE)
 
     def losses_of() -> Iterator[Tensor]:
-        model, nothing = run.model, recipe.nothing
+        model, nothing, voices = run.model, recipe.nothing, train.mel.shape[1]
         while True:
             rng = np.random.default_rng((recipe.seed, run.step))
             generator = torch.Generator().manual_seed(run.step)
             rows = rng.integers(0, len(train.mel), recipe.batch)
-            mels = train.mel[rows, rng.integers(0, train.mel.shape[1], recipe.batch)]
+            other = rng.integers(voices > 1, voices, recipe.batch)
+            mels = train.mel[rows, np.where(rng.random(recipe.batch) < recipe.own, 0, other)]
             moves, told = train.moves[rows], train.phones[rows]
             moves[:nothing], told[:nothing] = 0, silence
             if speech.mel:
@@ -266,9 +273,12 @@ def main() -> None:
                 mels, told, moves = (
                     np.concatenate(pair) for pair in zip((mels, told, moves), more, strict=True)
                 )
-            sound = changed(rng, torch.from_numpy(unpacked(mels)), held["noise"])
+            plain = torch.from_numpy(unpacked(mels))
+            sound = warp(changed(rng, plain.clone(), held["noise"]), generator)
+            here = np.flatnonzero(rng.random(recipe.batch) >= recipe.elsewhere)
+            sound[here] = plain[here]
             sound[:nothing] = hum(rng, nothing, sound.shape[1], sound.shape[2])
-            trunk = model.train().trunk(prepared(warp(sound, generator)).to(given.device))
+            trunk = model.train().trunk(prepared(sound).to(given.device))
             points = points_of(model.out(trunk)[..., ::2].transpose(1, 2), shapes)
             true = points_of(torch.from_numpy(moves).to(given.device), shapes)
             loss = losses(points[: recipe.batch], true[: recipe.batch], recipe)
