@@ -37,11 +37,13 @@ def write_glb(mesh: Mesh, path: Path) -> None:
     places = mesh.vertices.astype("<f4")
     bounds = {"min": places.min(0).tolist(), "max": places.max(0).tolist()}
     colours = mesh.colours.astype("<f4")
+    facing = mesh.normals.astype("<f4")
     corners = mesh.faces.astype("<u4")
     attributes = {
         "POSITION": accessor(
             places, "VEC3", FLOAT, bufferView=view(places, target=34962), **bounds
         ),
+        "NORMAL": accessor(facing, "VEC3", FLOAT, bufferView=view(facing, target=34962)),
         "COLOR_0": accessor(colours, "VEC3", FLOAT, bufferView=view(colours, target=34962)),
     }
     indices = accessor(corners, "SCALAR", UINT, bufferView=view(corners, target=34963))

@@ -222,12 +222,13 @@ class Mesh:
 
     Shape:
         vertices: float32 [v, 3], metres, y up, z out of the face; faces: int [f, 3], counter-
-        clockwise seen from outside; colours: float32 [v, 3], linear light 0 to 1; units: float32
-        [n, v, 3], how vertices move with each of ``names``.
+        clockwise seen from outside; normals: float32 [v, 3], of length 1; colours: float32 [v, 3],
+        linear light 0 to 1; units: float32 [n, v, 3], how vertices move with each of ``names``.
     """
 
     vertices: Array
     faces: Array
+    normals: Array
     colours: Array
     units: Array
     names: tuple[str, ...]

@@ -234,10 +234,19 @@ def test_mesh_files_open_elsewhere(tmp_path: Path) -> None:
     told = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
     assert told["meshes"][0]["extras"]["targetNames"] == list(UNITS)
     assert len(told["meshes"][0]["primitives"][0]["targets"]) == 52
+    start = 20 + int.from_bytes(data[12:16], "little") + 8
+    part = told["meshes"][0]["primitives"][0]
+    # It is lit as a smooth surface: normals as trimesh weighs the faces around a vertex.
+    view = told["bufferViews"][told["accessors"][part["attributes"]["NORMAL"]]["bufferView"]]
+    facing = np.frombuffer(data, "<f4", view["byteLength"] // 4, start + view["byteOffset"])
+    plain = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    away = plain.faces_sparse @ (plain.face_normals * plain.area_faces[:, None])
+    length = np.linalg.norm(away, axis=1)
+    near = (facing.reshape(-1, 3) * away).sum(1)[length > 0] / length[length > 0]
+    assert near.min() > 0.999
     # A unit as it stands in the file is the head's own.
     jaw = UNITS.index("jawOpen")
-    sparse = told["accessors"][told["meshes"][0]["primitives"][0]["targets"][jaw]["POSITION"]]
-    start = 20 + int.from_bytes(data[12:16], "little") + 8
+    sparse = told["accessors"][part["targets"][jaw]["POSITION"]]
     views = [told["bufferViews"][sparse["sparse"][k]["bufferView"]] for k in ("indices", "values")]
     which, moved = (
         np.frombuffer(

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from avtool.head import people
-from avtool.head.hair import dressed
+from avtool.head.hair import LOCKS, dressed
 from avtool.head.model import UNITS, Head
-from avtool.head.render import Camera, render
+from avtool.head.render import Camera, normals, render
 from avtool.head.shade import SHADERS
 from avtool.values import Array, Mesh
 
@@ -49,7 +49,7 @@ def framed(head: Head, shape: Array, size: int) -> Camera:
 
 def modelled(head: Head, traits: Array) -> Mesh:
     """Someone in three dimensions, hair and all, with the 52 face units."""
-    look = people.look(traits)
+    look = replace(people.look(traits), shirt=SHIRT)
     rest = head.vertices(head.shape(people.identity(traits)), REST)
     mesh = dressed(head, rest, look.style)
     count = len(mesh.vertices)
@@ -63,8 +63,10 @@ def modelled(head: Head, traits: Array) -> Mesh:
         if len(here):
             patch = dict(zip(names, mesh.paint[here].T, strict=True))
             patch |= {"place": mesh.place[here], "normal": towards[here]}
-            patch["behind"] = np.tile(np.array(look.skin, np.float32), (len(here), 1))
+            behind = 0.5 * np.array(look.hair) if number == LOCKS else np.array(look.skin)
+            patch["behind"] = np.tile(behind.astype(np.float32), (len(here), 1))
             colours[here] = shader(look, patch)
     units = np.zeros((len(UNITS), count, 3), np.float32)
     units[:, : len(rest)] = head.units
-    return Mesh(mesh.vertices, mesh.faces, colours.clip(0, 1), units, UNITS)
+    facing = normals(mesh.vertices, mesh.faces)
+    return Mesh(mesh.vertices, mesh.faces, facing, colours.clip(0, 1), units, UNITS)
