@@ -92,17 +92,21 @@ def test_closures_are_counted() -> None:
     assert false == pytest.approx(1 / 43)  # 50 pictures but those at 0.36 to 0.48, 0.76 to 0.88
 
 
-def test_the_network_hears_a_fifth_of_a_second() -> None:
-    """What is further away than 0.2 s changes nothing, what is nearer does."""
+@pytest.mark.parametrize(
+    ("part", "near", "far"), [(slice(MELS), 16, 22), (slice(MELS, None), 70, 80)]
+)
+def test_the_network_hears_what_is_near(part: slice, near: int, far: int) -> None:
+    """The spectrum of the 0.2 s around a moment, the loudness of 0.8 s, and no more."""
     torch.manual_seed(0)
     model = LipMotion(Config(width=16)).eval()
-    heard = torch.randn(1, MELS + 1, 200)
+    heard = torch.randn(1, MELS + 1, 300)
     with torch.inference_mode():
-        before = model(heard)[0, :, 50]  # at 1 s
-        for frame, same in ((79, True), (121, True), (90, False), (110, False)):
+        before = model(heard)[0, :, 75]  # at 1.5 s
+        for frame in (150 - near, 150 + near, 150 - far, 150 + far):
             other = heard.clone()
-            other[..., frame] += 5
-            assert torch.equal(model(other)[0, :, 50], before) == same, frame
+            other[:, part, frame] += 5
+            same = abs(frame - 150) == far
+            assert torch.equal(model(other)[0, :, 75], before) == same, frame
 
 
 def test_neither_loudness_nor_colour_is_heard() -> None:
@@ -214,6 +218,15 @@ def test_a_short_film_goes_to_and_fro() -> None:
     found = [(n, int(image[0, 0, 0])) for n, image in islice(filming.to_and_fro(film, 4), 14)]
     assert [n for n, _ in found] == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]
     assert all(n == shown for n, shown in found)
+
+
+@pytest.mark.parametrize(("wide", "found"), [(0.0, 0.7), (0.9, 0.9), (1.1, 1.1), (3.0, 1.2)])
+def test_a_mouth_opens_as_wide_as_it_did(moved: Motion, wide: float, found: float) -> None:
+    """A film's own mouth, that much wider than what was told, above lips that stay apart."""
+    apart = np.zeros((40, 3), np.float32)
+    apart[[LIPS.index(13), LIPS.index(14)], 1] = 0, 0.01
+    lips_in_film = apart + wide * moved.mesh(moved.amounts)[:, list(LIPS)]
+    assert lips.as_wide(lips_in_film, moved) == pytest.approx(found, rel=0.05)
 
 
 def test_backwards_is_forwards_turned_round(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,9 @@
 
 Each moment is told by the 0.2 s of sound around it, as lips run ahead of the voice and behind it
 (Suwajanakorn et al., "Synthesizing Obama", 2017, whose network waits as long for the sound to
-come). What comes out are amounts of a few shapes, the principal motions of a talking mouth, in
-head coordinates (``faces.align``), so that neither a face nor a camera is part of it.
+come), and by the loudness of the 0.8 s around it, as a mouth opens for breath before it speaks.
+What comes out are amounts of a few shapes, the principal motions of a talking mouth, in head
+coordinates (``faces.align``), so that neither a face nor a camera is part of it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from avtool.models.lipvoice import Body
 
@@ -36,7 +38,7 @@ QUIET = -3.4  # nepers: white noise at -40 dB of full scale, all bands together
 class Config:
     """Sizes: channels of the convolutions, shapes of the mouth, phones that it also tells."""
 
-    width: int = 160
+    width: int = 256
     shapes: int = 12
     phones: int = len(PHONES)
 
@@ -58,7 +60,8 @@ class LipMotion(nn.Module):
             nn.GELU(),
             nn.Conv1d(96, width, 4, stride=2, padding=1),
         )
-        self.body = Body(width, (1, 2, 2, 2), dropout=0.3)
+        self.pace = Pace(1, width)
+        self.body = Body(width, (1, 2, 2, 2), dropout=0.5)
         self.out = nn.Conv1d(width, config.shapes, 1)
         self.phones = nn.Conv1d(width, config.phones, 1)
         self.register_buffer("shapes", torch.zeros(config.shapes, POINTS, 3))
@@ -77,8 +80,24 @@ class LipMotion(nn.Module):
 
     def trunk(self, heard: Tensor) -> Tensor:
         """[batch, mels + 1, frames] -> [batch, width, frames / 2]."""
-        trunk: Tensor = self.body(self.front(heard))
+        pace = self.pace(functional.avg_pool1d(heard[:, -1:], 2))
+        trunk: Tensor = self.body(self.front(heard) + pace)
         return trunk
+
+
+class Pace(nn.Module):
+    """Where words begin and end, of 0.6 s to each side: [batch, channels, frames] -> width."""
+
+    def __init__(self, channels: int, width: int, inner: int = 24) -> None:
+        super().__init__()
+        self.front = nn.Conv1d(channels, inner, 1)
+        self.body = Body(inner, (1, 2, 4, 8, 16))
+        self.out = nn.Conv1d(inner, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.pad(x, (32, 32), mode="replicate")  # an end is no news
+        told: Tensor = self.out(self.body(self.front(x))[..., 32:-32])
+        return told
 
 
 def prepared(log_mel: Tensor) -> Tensor:

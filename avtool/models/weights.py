@@ -56,9 +56,9 @@ TABLE = {
     ),
     "lipmotion": Weights(
         file="lipmotion.safetensors",
-        sha256="649df7b903e0a828f2ca05c81e9252f8f480e70ca128e3652cf69132d65f2cde",
+        sha256="1ae376b5a5fdc62c93270c98e7b77ec31d91006ef502a65898a65897d380b7e7",
         licence="Apache-2.0",
-        data="GRID s1 (899 clips), LibriSpeech train-clean-100, ESC-10; CC BY; made speech",
+        data="GRID s1 (884 clips), LibriSpeech train-clean-100, ESC-10; CC BY",
         score="see weights/lipmotion.md",
     ),
     "face": Weights(

@@ -31,7 +31,7 @@ from avtool.mouth import Painter
 from avtool.mouth.shape import MOUTH, Pose
 from avtool.pipelines.film import Film, closed, eased, look, size, steady, to_and_fro
 from avtool.pipelines.hearing import FPS as TRACKED
-from avtool.pipelines.hearing import RATE, at_rate
+from avtool.pipelines.hearing import RATE, at_rate, opening
 from avtool.pipelines.manner import Manner
 from avtool.pipelines.speech import LOWER, Motion, motion
 from avtool.spool import Spool
@@ -45,6 +45,7 @@ FPS = Fraction(25)  # of what was no video
 SIZE = 512, 576  # of the drawn head's pictures
 IDENTITY = {"sex": 0.0, "age": 30.0, "caucasian": 1.0, "asian": 0.4, "african": 0.3}
 DRAWN = Dress(style="bob")
+WIDE = 0.7, 1.2  # least and most of a film's mouth beside the usual one
 CLEARLY = 0.4  # how likely a sound must be to be shown
 
 
@@ -216,6 +217,7 @@ def _film(film: Film, moved: Motion, options: Options, passed: list[tuple[float,
     fps = film.frames.fps
     wanted = _count(moved, fps) if options.length == "speech" else None
     painter, spool = Painter(), Spool()
+    moved = replace(moved, amounts=moved.amounts * as_wide(film.track.lips, moved))
     seen = look(film, moved, painter, spool, wanted)
     if not seen.any():
         raise InputError("its face is never seen from the front, so no mouth can be painted")
@@ -252,6 +254,19 @@ def _film(film: Film, moved: Motion, options: Options, passed: list[tuple[float,
         return np.asarray(film.track.boxes[min(int(place), len(film.track.boxes) - 1)])
 
     return Frames(images, fps, film.frames.width, film.frames.height), count, box
+
+
+def as_wide(lips: Array, moved: Motion) -> float:
+    """How wide a face's mouth opens in its film, beside the usual one.
+
+    Shape:
+        lips: [frames, 40, 3], in head coordinates.
+    """
+    own, usual = (
+        float(np.ptp(np.quantile(opening(each), [0.2, 0.95])))
+        for each in (lips, moved.lips(moved.amounts))
+    )
+    return float(np.clip(own / max(usual, 1e-3), *WIDE))
 
 
 def _blurred(moved: Motion, times: Array, apart: float) -> Array:

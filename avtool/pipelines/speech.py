@@ -18,10 +18,11 @@ from avtool.pipelines import mel
 from avtool.values import Array, Audio
 
 HEARD = mel.Options(n_mels=MELS, fmin=60, fmax=7600, log="ln", top=None)
-WINDOW, MARGIN = 3000, 30  # frames of log-mel that the network takes at once, and around them
+WINDOW, MARGIN = 3000, 80  # frames of log-mel that the network takes at once, and around them
 GAIN = 1.5  # the man that it was learned from opens his mouth less than others do
 ASLEEP = 55  # dB below the loud moments, where a mouth rests
 REST = 0.12  # seconds over which a mouth comes to rest
+AHEAD = 0.6  # seconds before a sound in which it may open for it
 CHIN, LOWER = 152, 17  # points of the mesh
 INNER_UPPER, INNER_LOWER = list(LIPS_INNER[19:10:-1]), list(LIPS_INNER[1:10])
 TOUCH = 0.008  # what the mesh leaves between closed lips, eyes' distance 1
@@ -154,9 +155,9 @@ def _awake(log_mel: Array) -> Array:
     loud = loudest(level)
     over = (level - loud)[0].numpy() / np.float32(np.log(10) / 10)  # dB
     over = (over + ASLEEP) / 6
-    reach = round(REST * 100)
-    near = np.pad(np.clip(over, 0, 1), reach, mode="edge")
-    near = np.lib.stride_tricks.sliding_window_view(near, 2 * reach + 1).max(1)
+    reach, ahead = round(REST * 100), round(AHEAD * 100)
+    near = np.pad(np.clip(over, 0, 1), (reach, ahead), mode="edge")
+    near = np.lib.stride_tricks.sliding_window_view(near, reach + ahead + 1).max(1)
     window = np.hanning(2 * reach + 1)
     eased = np.convolve(np.pad(near, reach, mode="edge"), window / window.sum(), "valid")
     return np.asarray(eased[::2], np.float32)

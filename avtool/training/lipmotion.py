@@ -48,20 +48,20 @@ class Recipe:
             there at /p/, /b/ and /m/, where a teacher, who tells the mean, leaves them ajar.
     """
 
-    batch: int = 36
-    spoken: int = 10
+    batch: int = 40
+    spoken: int = 6
     nothing: int = 2
-    own: float = 0.6
-    elsewhere: float = 0.4
+    own: float = 0.75
+    elsewhere: float = 0.3
     speed: float = 0.1
     shut: float = 0.5
     opening: float = 0.5
-    together: float = 2.0
+    together: float = 4.0
     phones: float = 0.3
     unseen: float = 0.15
     closed: float = 0.1
     peak: float = 2e-3
-    decay: float = 0.02
+    decay: float = 0.05
     average: float = 0.998
     seed: int = 0
 

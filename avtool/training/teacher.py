@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avtool.models.lipmotion import PHONES
+from avtool.models.lipmotion import PHONES, Pace
 from avtool.models.lipvoice import Body
+from avtool.training.phones import SILENCE
 from avtool.values import Array
 
 STEPS, BATCH = 1200, 24
@@ -33,12 +34,14 @@ class Teacher(nn.Module):
     def __init__(self, shapes: int, width: int = 128) -> None:
         super().__init__()
         self.front = nn.Conv1d(len(PHONES) + 1, width, 5, padding=2)
+        self.pace = Pace(2, width)
         self.body = Body(width, (1, 2, 2, 2))
         self.out = nn.Conv1d(width, shapes, 1)
 
     def forward(self, cues: Tensor) -> Tensor:
         """See the class's shapes."""
-        amounts: Tensor = self.out(self.body(self.front(cues)))
+        pace = self.pace(cues[:, [PHONES.index(SILENCE), -1]])
+        amounts: Tensor = self.out(self.body(self.front(cues) + pace))
         return amounts
 
     @torch.inference_mode()
