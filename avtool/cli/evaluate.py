@@ -224,7 +224,7 @@ def lips(inputs: Sequence[str], *, weights: str | None, as_json: bool) -> int:
         print(json.dumps({"videos": videos, **scores}))
         return 0
     print(f"{videos} videos; landmark distance in % of the eyes', one gain a video")
-    names = ("distance", "under loudness", "r", "lag")
+    names = ("distance", "under loudness", "r", "r talking", "lag")
     print(f"{'':14}" + "".join(f"{name:>16}" for name in names))
     for way, score in scores.items():
         print(f"{way:14}" + "".join(f"{score[name]:16.2f}" for name in names))

@@ -17,16 +17,22 @@ from avtool.pipelines.lips import said
 from avtool.values import Array, Audio
 
 MOST = 0.02  # part of the pictures in which the face may be lost for a moment
+LOUD, BEFORE = 0.6, 2  # of ``loudness``: a word; pictures by which lips are ahead of the first one
 DEEP = 40.0  # dB below the loudest at which a loudness-driven mouth is closed
 
 
 @dataclass(frozen=True)
 class Mouth:
-    """One way to move a mouth, against the real one: distance over the eyes', r, lag in frames."""
+    """One way to move a mouth, against the real one: distance over the eyes', r, lag in frames.
+
+    Args:
+        talking: r from the first word on, without the breath before it.
+    """
 
     distance: float
     r: float
-    lag: int
+    talking: float
+    lag: float
 
 
 def real(clip: Clip) -> Array | None:
@@ -64,14 +70,15 @@ def mouths(clip: Clip, weights: str | None = None) -> dict[str, Mouth]:
         "mean mouth": np.broadcast_to(wide, true.shape),
         "loudness": loud[:, None, None] * wide,
     }
-    return {way: compared(each, true) for way, each in ways.items()}
+    begins = max(0, int(np.argmax(loud > LOUD)) - BEFORE)
+    return {way: compared(each, true, begins) for way, each in ways.items()}
 
 
-def compared(points: Array, true: Array) -> Mouth:
-    """Lips [frames, 40, 2] against the real ones."""
+def compared(points: Array, true: Array, begins: int = 0) -> Mouth:
+    """Lips [frames, 40, 2] against the real ones; the first word begins at a frame."""
     ours, theirs = gap(points), gap(true)
-    found = landmark_distance(points, true), correlation(ours, theirs)
-    return Mouth(*found, lag(ours, theirs) if found[1] else 0)
+    r, talking = correlation(ours, theirs), correlation(ours[begins:], theirs[begins:])
+    return Mouth(landmark_distance(points, true), r, talking, lag(ours, theirs) if r else 0)
 
 
 def gap(points: Array) -> Array:
@@ -99,12 +106,13 @@ def loudness(audio: Audio, frames: int) -> Array:
 
 
 def summary(rows: Sequence[Mouth], beside: Sequence[Mouth]) -> dict[str, float]:
-    """Means over videos: distance in % of the eyes', how much under another way, r, |lag|."""
+    """Means over videos: distance in % of the eyes', how much under another way, r, lag."""
     distance = float(np.mean([row.distance for row in rows]))
     other = float(np.mean([row.distance for row in beside]))
     return {
         "distance": round(100 * distance, 2),
         "under loudness": round(100 * (1 - distance / other), 1),
         "r": round(float(np.mean([row.r for row in rows])), 3),
+        "r talking": round(float(np.mean([row.talking for row in rows])), 3),
         "lag": round(float(np.mean([row.lag for row in rows])), 2),
     }

@@ -63,8 +63,8 @@ def sets(data: Path, count: int) -> dict[str, list[Path]]:
 
 
 def accuracy(data: Path, count: int) -> None:
-    print("\nlandmark distance in % of the eyes', one gain a clip; opening's r; lag in frames")
-    print(f"{'':16}{'way':12}{'distance':>10}{'under loudness':>16}{'r':>8}{'lag':>8}")
+    print("\nlandmark distance in % of the eyes', one gain a clip; opening's r, all and from the\nfirst word on; lag in frames")
+    print(f"{'':16}{'way':12}{'distance':>10}{'under loudness':>16}{'r':>8}{'talking':>9}{'lag':>8}")
     unseen: dict[str, dict[str, list[Mouth]]] = {}
     for name, paths in sets(data, count).items():
         every: dict[str, list[Mouth]] = {}
@@ -82,7 +82,7 @@ def accuracy(data: Path, count: int) -> None:
 
 def mean(rows: list[Mouth]) -> Mouth:
     """Of one person's clips."""
-    found = [(row.distance, row.r, row.lag) for row in rows]
+    found = [(row.distance, row.r, row.talking, row.lag) for row in rows]
     return Mouth(*np.mean(found, 0).tolist())
 
 
@@ -91,7 +91,7 @@ def table(name: str, every: dict[str, list[Mouth]]) -> None:
         row = summary(rows, every["loudness"])
         print(
             f"{name:16}{way:12}{row['distance']:10.2f}{row['under loudness']:15.1f}%"
-            f"{row['r']:8.3f}{row['lag']:8.2f}"
+            f"{row['r']:8.3f}{row['r talking']:9.3f}{row['lag']:8.2f}"
         )
 
 
