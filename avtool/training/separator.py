@@ -172,13 +172,18 @@ def loss_of(
     """
     targets = batch.parts.to(device)
     lips = None if batch.lips is None else embedded(match, batch, device)
-    with torch.autocast(torch.device(device).type, torch.bfloat16):
+    with torch.autocast(torch.device(device).type, torch.bfloat16, halves(device)):
         given, trunk = model.parts_and_trunk(targets.sum(1), targets.shape[1] - 1, lips)
     given = given.float()
     loss = permutation_loss(given, targets)[0]
     if batch.known is not None:
         loss = loss.lerp(permutation_loss(given, targets, batch.known.to(device))[0], bound)
     return loss.mean() + recipe.clustering * clustering_loss(model, trunk, targets)
+
+
+def halves(device: str) -> bool:
+    """Whether it can count in half precision; a processor without AVX-512 has no such LSTM."""
+    return device != "cpu" or torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 @torch.no_grad()
