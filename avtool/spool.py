@@ -46,9 +46,15 @@ class Spool:
 
     def row(self, number: int) -> Array:
         """One row, [columns]."""
+        return self.part(number, number + 1).reshape(-1)
+
+    def part(self, first: int, stop: int) -> Array:
+        """Rows from one to before another, [rows, columns]; fewer where it ends before."""
         size = self._columns * self.dtype.itemsize
-        self._file.seek(number * size)
-        return np.frombuffer(self._file.read(size), self.dtype)
+        self._file.seek(first * size)
+        return np.frombuffer(self._file.read((stop - first) * size), self.dtype).reshape(
+            -1, self._columns
+        )
 
     def __del__(self) -> None:
         self._file.close()

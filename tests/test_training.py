@@ -133,7 +133,8 @@ def test_it_learns_and_stops_in_time(tmp_path: Path) -> None:
     mixer = Mixer(tones, [])
     recipe = Recipe(seconds=0.5, batch=4, warm=5)
     learner = start(TINY, recipe, tmp_path, "cpu")
-    batch = Batch(torch.from_numpy(np.stack([mixer.draw((k,), PLAIN, 2) for k in range(4)])))
+    parts = np.stack([mixer.draw((k,), PLAIN, 2)[:, :8000] for k in range(4)])
+    batch = Batch(torch.from_numpy(parts))
 
     def loss() -> torch.Tensor:
         return loss_of(learner.model, LipVoice(), batch, recipe)

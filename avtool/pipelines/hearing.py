@@ -8,7 +8,7 @@ assignments is taken (``pipelines.assignment``).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -228,6 +228,21 @@ def opening(lips: Array) -> Array:
     apart = lips[..., UPPER, :2] - lips[..., LOWER, :2]
     distance: Array = np.linalg.norm(apart, axis=-1)
     return distance
+
+
+def streamed(audio: Audio, wanted: int) -> Audio:
+    """The same sound at another rate, resampled while it is read."""
+    if audio.rate == wanted:
+        return audio
+    import soxr
+
+    def blocks() -> Iterator[Array]:
+        stream = soxr.ResampleStream(audio.rate, wanted, audio.channels, dtype="float32")
+        for block in audio.blocks():
+            yield stream.resample_chunk(np.ascontiguousarray(block.T)).T
+        yield stream.resample_chunk(np.zeros((0, audio.channels), np.float32), last=True).T
+
+    return replace(audio, blocks=blocks, rate=wanted, length_samples=None)
 
 
 def at_rate(sound: Array, rate: int, wanted: int, length_samples: int | None = None) -> Array:

@@ -31,7 +31,7 @@ from avtool.mouth import Painter
 from avtool.mouth.shape import MOUTH, Pose
 from avtool.pipelines.film import Film, closed, eased, look, size, steady, to_and_fro
 from avtool.pipelines.hearing import FPS as TRACKED
-from avtool.pipelines.hearing import RATE, at_rate, opening
+from avtool.pipelines.hearing import RATE, opening, streamed
 from avtool.pipelines.manner import Manner
 from avtool.pipelines.speech import LOWER, Motion, motion
 from avtool.spool import Spool
@@ -133,12 +133,9 @@ def said(clip: Clip, weights: str | None = None) -> Motion:
         InputError: there is no sound in it.
     """
     assert clip.audio is not None
-    audio = clip.audio
-    mono = np.concatenate([block.mean(0) for block in audio.blocks()] or [np.zeros(0)])
-    if not len(mono):
+    if not any(block.size for block in clip.audio.blocks()):
         raise InputError(f"{clip.name}: holds no sound to be said")
-    sound = at_rate(mono[None].astype(np.float32), audio.rate, RATE)
-    return motion(Audio.of(sound, RATE), weights)
+    return motion(streamed(clip.audio.mono(), RATE), weights)
 
 
 def curves(moved: Motion, fps: int) -> Curves:

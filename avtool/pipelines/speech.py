@@ -8,13 +8,16 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn.functional import pad
 
 from avtool.faces import LIPS, LIPS_INNER
 from avtool.head.model import UNITS, smooth
 from avtool.media import Clip
 from avtool.models import weights as loaded
-from avtool.models.lipmotion import FPS, MELS, LipMotion, loudest, prepared
+from avtool.models.lipmotion import FPS, MELS, LipMotion, beside, loudest, spoken
 from avtool.pipelines import mel
+from avtool.spool import Spool
 from avtool.values import Array, Audio
 
 HEARD = mel.Options(n_mels=MELS, fmin=60, fmax=7600, log="ln", top=None)
@@ -124,36 +127,51 @@ def _nearest(wanted: Array, gram: Array, steps: int = 200) -> Array:
 
 def motion(audio: Audio, weights: str | None = None) -> Motion:
     """What a mouth does while it says a sound, float32 [1, time] blocks at 16 kHz."""
-    model = loaded.lipmotion(weights)
-    clip = Clip("", audio, None, None)
-    log_mel = mel.run(clip, HEARD).mel.values
-    seconds = max(0, log_mel.shape[1] - 1) / 100
-    amounts, phones = (np.concatenate(each) for each in zip(*_told(model, log_mel), strict=True))
+    model, spool = loaded.lipmotion(weights), Spool()
+    for block in mel.run(Clip("", audio, None, None), HEARD).mel.blocks():
+        spool.append(block)
+    seconds = max(0, spool.rows - 1) / 100
+    amounts, phones = (np.concatenate(each) for each in zip(*_told(model, spool), strict=True))
     near = np.pad(amounts, ((1, 1), (0, 0)), mode="edge")
     amounts = (near[:-2] + near[1:-1] + near[2:]) / 3  # what is quicker is no muscle's doing
     return Motion(amounts, phones, model.shapes.numpy(), model.units.numpy(), seconds)
 
 
 @torch.inference_mode()
-def _told(model: LipMotion, log_mel: Array) -> Iterator[tuple[Array, Array]]:
-    """Amounts of the shapes and phones, window by window; silence closes the mouth."""
-    odd = log_mel.shape[1] % 2
-    heard = prepared(torch.from_numpy(np.pad(log_mel, ((0, 0), (0, odd)), mode="edge"))[None])
-    awake = _awake(log_mel)
-    total = heard.shape[2]
-    for first in range(0, total, WINDOW):
+def _told(model: LipMotion, spool: Spool) -> Iterator[tuple[Array, Array]]:
+    """Amounts of the shapes and phones, window by window; silence closes the mouth.
+
+    Shape:
+        spool: log-mel, [frames, mels].
+    """
+    parts = lambda: (_part(block) for block in spool.blocks())  # noqa: E731
+    level = torch.cat([part.logsumexp(1) for part in parts()], 1)
+    loud = loudest(level)
+    total, weight = (sum(each) for each in zip(*(spoken(p, loud) for p in parts()), strict=True))
+    usual = total / weight.clamp_min(1e-3)
+    awake = _awake((level - loud)[0].numpy())
+    for first in range(0, spool.rows, WINDOW):
         begin = max(0, first - MARGIN)
-        part = heard[..., begin : first + WINDOW + MARGIN]
+        log_mel = _part(spool.part(begin, first + WINDOW + MARGIN))
+        log_mel = pad(log_mel, (0, log_mel.shape[2] % 2), mode="replicate")
         skip = (first - begin) // 2
-        found, phones = (each[0].T.numpy()[skip:][: WINDOW // 2] for each in model.told(part))
+        heard = beside(log_mel, loud, usual)
+        found, phones = (each[0].T.numpy()[skip:][: WINDOW // 2] for each in model.told(heard))
         yield GAIN * found * awake[first // 2 : first // 2 + len(found), None], phones
 
 
-def _awake(log_mel: Array) -> Array:
-    """1 where there is sound near, 0 in silence, eased between: float32 [frames / 2]."""
-    level = torch.from_numpy(log_mel).logsumexp(0)[None]
-    loud = loudest(level)
-    over = (level - loud)[0].numpy() / np.float32(np.log(10) / 10)  # dB
+def _part(rows: Array) -> Tensor:
+    """Rows of log-mel as the network takes them, [1, mels, rows]."""
+    return torch.from_numpy(rows.T.copy())[None]
+
+
+def _awake(level: Array) -> Array:
+    """1 where there is sound near, 0 in silence, eased between: float32 [frames / 2].
+
+    Shape:
+        level: float32 [frames], nepers of power beside the loud moments.
+    """
+    over = level / np.float32(np.log(10) / 10)  # dB
     over = (over + ASLEEP) / 6
     reach, ahead = round(REST * 100), round(AHEAD * 100)
     near = np.pad(np.clip(over, 0, 1), (reach, ahead), mode="edge")

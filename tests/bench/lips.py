@@ -63,8 +63,10 @@ def sets(data: Path, count: int) -> dict[str, list[Path]]:
 
 
 def accuracy(data: Path, count: int) -> None:
-    print("\nlandmark distance in % of the eyes', one gain a clip; opening's r, all and from the\nfirst word on; lag in frames")
-    print(f"{'':16}{'way':12}{'distance':>10}{'under loudness':>16}{'r':>8}{'talking':>9}{'lag':>8}")
+    print("\nlandmark distance in % of the eyes', one gain a clip; opening's r, all")
+    print("and from the first word on; lag in frames")
+    heads = f"{'distance':>10}{'under loudness':>16}{'r':>8}{'talking':>9}{'lag':>8}"
+    print(f"{'':16}{'way':12}{heads}")
     unseen: dict[str, dict[str, list[Mouth]]] = {}
     for name, paths in sets(data, count).items():
         every: dict[str, list[Mouth]] = {}
