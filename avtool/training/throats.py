@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avtool.training.corpus import RATE
+from avtool.pipelines.hearing import RATE
 from avtool.values import Array
 
 Span = tuple[float, float]
