@@ -31,6 +31,7 @@ PHONES = (
 )
 # fmt: on
 DEEP = 13.8  # nepers of power below the loudest: 60 dB, so that a breath is heard
+FAINT = -0.25  # of ``prepared``'s loudness: 5 nepers below the loudest, no word
 QUIET = -3.4  # nepers: white noise at -40 dB of full scale, all bands together
 
 
@@ -95,6 +96,7 @@ class Pace(nn.Module):
         self.out = nn.Conv1d(inner, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        x = x.clamp_min(FAINT)  # what a room does between words is no news either
         x = functional.pad(x, (32, 32), mode="replicate")  # an end is no news
         told: Tensor = self.out(self.body(self.front(x))[..., 32:-32])
         return told
@@ -109,13 +111,32 @@ def prepared(log_mel: Tensor) -> Tensor:
         log_mel: [batch, mels, frames], natural logarithm of power at 100 frames a second, of one
         whole recording each. Returns [batch, mels + 1, frames].
     """
-    level = log_mel.logsumexp(1, keepdim=True)
-    loud = loudest(level[:, 0])[:, None, None]
-    bands = torch.logaddexp(log_mel, loud - DEEP - math.log(log_mel.shape[1]))
-    level = bands.logsumexp(1, keepdim=True) - loud
+    loud = loudest(log_mel.logsumexp(1))
+    total, weight = spoken(log_mel, loud)
+    return beside(log_mel, loud, total / weight.clamp_min(1e-3))
+
+
+def spoken(log_mel: Tensor, loud: Tensor) -> tuple[Tensor, Tensor]:
+    """The bands' sum over what is speech [batch, mels, 1], and how much that is [batch, 1, 1].
+
+    Those of a recording's parts add up.
+    """
+    bands = _above_breath(log_mel, loud)
+    level = bands.logsumexp(1, keepdim=True) - loud[:, None, None]
     speech = torch.sigmoid((level + 5) * 1.5)
-    mean = (bands * speech).sum(-1, keepdim=True) / speech.sum(-1, keepdim=True).clamp_min(1e-3)
-    return torch.cat([(bands - mean) / 2, level / 4 + 1], 1)
+    return bands @ speech.mT, speech.sum(-1, keepdim=True)
+
+
+def beside(log_mel: Tensor, loud: Tensor, usual: Tensor) -> Tensor:
+    """What ``prepared`` gives, of a part of a recording: usual is the bands' [batch, mels, 1]."""
+    bands = _above_breath(log_mel, loud)
+    level = bands.logsumexp(1, keepdim=True) - loud[:, None, None]
+    return torch.cat([(bands - usual) / 2, level / 4 + 1], 1)
+
+
+def _above_breath(log_mel: Tensor, loud: Tensor) -> Tensor:
+    least = loud[:, None, None] - DEEP - math.log(log_mel.shape[1])
+    return torch.logaddexp(log_mel, least)
 
 
 def loudest(level: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ class Recipe:
     spoken: int = 6
     nothing: int = 2
     own: float = 0.75
-    elsewhere: float = 0.3
+    elsewhere: float = 0.5
     speed: float = 0.1
     shut: float = 0.5
     opening: float = 0.5
