@@ -56,7 +56,7 @@ TABLE = {
     ),
     "lipmotion": Weights(
         file="lipmotion.safetensors",
-        sha256="1ae376b5a5fdc62c93270c98e7b77ec31d91006ef502a65898a65897d380b7e7",
+        sha256="0e3a6c99e9a7a53fc4511f16303fc2c3b7afd0f5268e9bc88352f23a836ec7fe",
         licence="Apache-2.0",
         data="GRID s1 (884 clips), LibriSpeech train-clean-100, ESC-10; CC BY",
         score="see weights/lipmotion.md",
