@@ -87,7 +87,7 @@ def audio_blocks(
     blocks = _told(blocks, reading, start, stream.rate)
     if rate is not None and rate != stream.rate:
         kept = 1 if mono or channel is not None else stream.channels
-        blocks = _resampled(blocks, stream.rate, rate, kept)
+        blocks = resampled(blocks, stream.rate, rate, kept)
     return blocks
 
 
@@ -186,7 +186,8 @@ def _judge(run: ffmpeg.Run, reading: Reading) -> None:
         reading.warn(f"damaged: {run.complaint_count} decode error{plural} ({run.last_words})")
 
 
-def _resampled(blocks: Iterator[Array], source: int, target: int, channels: int) -> Iterator[Array]:
+def resampled(blocks: Iterator[Array], source: int, target: int, channels: int) -> Iterator[Array]:
+    """Sound at another rate, as it comes: float32 [channels, time] in blocks."""
     import soxr
 
     stream = soxr.ResampleStream(source, target, channels, dtype="float32", quality="HQ")

@@ -10,6 +10,7 @@ coordinates (``faces.align``), so that neither a face nor a camera is part of it
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -111,32 +112,30 @@ def prepared(log_mel: Tensor) -> Tensor:
         log_mel: [batch, mels, frames], natural logarithm of power at 100 frames a second, of one
         whole recording each. Returns [batch, mels + 1, frames].
     """
-    loud = loudest(log_mel.logsumexp(1))
-    total, weight = spoken(log_mel, loud)
-    return beside(log_mel, loud, total / weight.clamp_min(1e-3))
+    bands = over_breath(log_mel, loudest(log_mel.logsumexp(1)))
+    return beside(bands, usual([bands]))
 
 
-def spoken(log_mel: Tensor, loud: Tensor) -> tuple[Tensor, Tensor]:
-    """The bands' sum over what is speech [batch, mels, 1], and how much that is [batch, 1, 1].
-
-    Those of a recording's parts add up.
-    """
-    bands = _above_breath(log_mel, loud)
-    level = bands.logsumexp(1, keepdim=True) - loud[:, None, None]
-    speech = torch.sigmoid((level + 5) * 1.5)
-    return bands @ speech.mT, speech.sum(-1, keepdim=True)
+def over_breath(log_mel: Tensor, loud: Tensor) -> Tensor:
+    """Bands beside the loud moments, none below a breath: [batch, mels, frames], loud [batch]."""
+    least = torch.tensor(-DEEP - math.log(log_mel.shape[1]))
+    return torch.logaddexp(log_mel - loud[:, None, None], least)
 
 
-def beside(log_mel: Tensor, loud: Tensor, usual: Tensor) -> Tensor:
-    """What ``prepared`` gives, of a part of a recording: usual is the bands' [batch, mels, 1]."""
-    bands = _above_breath(log_mel, loud)
-    level = bands.logsumexp(1, keepdim=True) - loud[:, None, None]
-    return torch.cat([(bands - usual) / 2, level / 4 + 1], 1)
+def usual(parts: Iterable[Tensor]) -> Tensor:
+    """The bands' mean over what is speech in all parts of a recording: [batch, mels, 1]."""
+    total = weight = torch.zeros(())
+    for bands in parts:
+        speech = torch.sigmoid((bands.logsumexp(1, keepdim=True) + 5) * 1.5)
+        total = total + bands @ speech.mT
+        weight = weight + speech.sum(-1, keepdim=True)
+    return total / weight.clamp_min(1e-3)
 
 
-def _above_breath(log_mel: Tensor, loud: Tensor) -> Tensor:
-    least = loud[:, None, None] - DEEP - math.log(log_mel.shape[1])
-    return torch.logaddexp(log_mel, least)
+def beside(bands: Tensor, mean: Tensor) -> Tensor:
+    """What ``prepared`` gives, of bands over breath and their usual level."""
+    level = bands.logsumexp(1, keepdim=True)
+    return torch.cat([(bands - mean) / 2, level / 4 + 1], 1)
 
 
 def loudest(level: Tensor) -> Tensor:

@@ -126,7 +126,7 @@ def steady(spool: Spool, place: int, seen: Array) -> Array:
     first = place - len(STEADY) // 2
     if first < 0 or (seen[first : first + len(STEADY)] > 0).sum() != len(STEADY):
         return align(spool.row(place).reshape(-1, 3))[0]
-    rows = np.stack([spool.row(first + k).reshape(-1, 3) for k in range(len(STEADY))])
+    rows = spool.part(first, first + len(STEADY)).reshape(len(STEADY), -1, 3)
     return np.tensordot(STEADY, align(rows)[0], 1).astype(np.float32)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from avtool.faces import LIPS, Track
+from avtool.media.read import resampled
 from avtool.pipelines.assignment import State, Window, assign
 from avtool.spool import Spool
 from avtool.values import Array, Audio
@@ -234,14 +235,7 @@ def streamed(audio: Audio, wanted: int) -> Audio:
     """The same sound at another rate, resampled while it is read."""
     if audio.rate == wanted:
         return audio
-    import soxr
-
-    def blocks() -> Iterator[Array]:
-        stream = soxr.ResampleStream(audio.rate, wanted, audio.channels, dtype="float32")
-        for block in audio.blocks():
-            yield stream.resample_chunk(np.ascontiguousarray(block.T)).T
-        yield stream.resample_chunk(np.zeros((0, audio.channels), np.float32), last=True).T
-
+    blocks = lambda: resampled(audio.blocks(), audio.rate, wanted, audio.channels)  # noqa: E731
     return replace(audio, blocks=blocks, rate=wanted, length_samples=None)
 
 

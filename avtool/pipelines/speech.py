@@ -15,7 +15,7 @@ from avtool.faces import LIPS, LIPS_INNER
 from avtool.head.model import UNITS, smooth
 from avtool.media import Clip
 from avtool.models import weights as loaded
-from avtool.models.lipmotion import FPS, MELS, LipMotion, beside, loudest, spoken
+from avtool.models.lipmotion import FPS, MELS, LipMotion, beside, loudest, over_breath, usual
 from avtool.pipelines import mel
 from avtool.spool import Spool
 from avtool.values import Array, Audio
@@ -147,15 +147,14 @@ def _told(model: LipMotion, spool: Spool) -> Iterator[tuple[Array, Array]]:
     parts = lambda: (_part(block) for block in spool.blocks())  # noqa: E731
     level = torch.cat([part.logsumexp(1) for part in parts()], 1)
     loud = loudest(level)
-    total, weight = (sum(each) for each in zip(*(spoken(p, loud) for p in parts()), strict=True))
-    usual = total / weight.clamp_min(1e-3)
+    mean = usual(over_breath(part, loud) for part in parts())
     awake = _awake((level - loud)[0].numpy())
     for first in range(0, spool.rows, WINDOW):
         begin = max(0, first - MARGIN)
         log_mel = _part(spool.part(begin, first + WINDOW + MARGIN))
         log_mel = pad(log_mel, (0, log_mel.shape[2] % 2), mode="replicate")
         skip = (first - begin) // 2
-        heard = beside(log_mel, loud, usual)
+        heard = beside(over_breath(log_mel, loud), mean)
         found, phones = (each[0].T.numpy()[skip:][: WINDOW // 2] for each in model.told(heard))
         yield GAIN * found * awake[first // 2 : first // 2 + len(found), None], phones
 

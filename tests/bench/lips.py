@@ -264,11 +264,27 @@ def cost(data: Path) -> None:
             run([arguments[0], str(speech), *arguments[1:], "-o", out, "--overwrite"])
             took = time.monotonic() - began
             print(f"{name:34}{20 * 25 / took:7.1f}")
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        print(f"most memory of one process: {peak:.0f} MiB")
+        print(f"most memory of one process: {peak():.0f} MiB")
 
 
-PARTS = ("accuracy", "closures", "silence", "judge", "pixels", "cost")
+def memory(data: Path) -> None:
+    voice = next(readers(data))
+    print("\nmost memory of one process, in MiB: two faces on video, under seconds of speech")
+    with tempfile.TemporaryDirectory() as folder:
+        speech, out = Path(folder) / "speech.wav", str(Path(folder) / "out.mp4")
+        for seconds in (20, 600):
+            write_wav(speech, np.resize(voice, seconds * RATE))
+            run([str(SAMPLES / "cocktail.mp4"), str(speech), "-o", out, "--overwrite"])
+            print(f"{seconds:34}{peak():7.0f}")
+
+
+def peak() -> float:
+    """MiB of the largest program that was run until now."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
+# Memory first, as a peak is of all that ran before.
+PARTS = ("memory", "accuracy", "closures", "silence", "judge", "pixels", "cost")
 
 
 def main() -> None:
@@ -279,7 +295,9 @@ def main() -> None:
     given = parser.parse_args()
     parts = [given.only] if given.only else PARTS
     for part in parts:
-        if part == "accuracy":
+        if part == "memory":
+            memory(given.data)
+        elif part == "accuracy":
             accuracy(given.data, max(given.count, 100) if not given.only else given.count)
         elif part == "closures":
             closing(given.data, given.count)
