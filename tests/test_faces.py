@@ -397,6 +397,47 @@ def test_faces_that_change_places_at_a_cut():
     assert all(len(track.frames) == 80 for track in tracks)
 
 
+def test_a_followed_face_that_looks_like_somebody_else_keeps_its_number(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Who bends is still who was followed: the look changes wholly, the mesh does not jump."""
+    stage = Stage(lambda frame: [(1 if frame < 40 else 2, 300 + frame, 180, 80)])
+    (track,) = stage.play(80)
+    assert (track.frames == np.arange(80)).all()
+    # The control: whose mesh jumps as the look changes is another.
+    stage = Stage(lambda frame: [(1, 300, 180, 80)] if frame < 40 else [(2, 330, 180, 80)])
+    assert [stage.who(track) for track in stage.play(80)] == [{1}, {2}]
+
+
+@pytest.mark.parametrize(("part", "people"), [(0.25, [{1}]), (1.0, [{1}, {2}])])
+def test_waving_hands_are_no_cut(part: float, people: list[set[int]]):
+    """After a still scene a quarter of the picture changes, or all of it, and the look with it."""
+
+    class Waved(Stage):
+        def paint(self, image: np.ndarray, who: int, x: float, y: float, side: float) -> np.ndarray:
+            if who == 2:
+                image[: round(part * len(image))] ^= 127
+            return super().paint(image, who, x, y, side)
+
+    stage = Waved(lambda frame: [(1 if frame < 41 else 2, 300, 250, 80)])
+    tracks = stage.play(80)
+    assert len(tracks) == len(people)
+
+
+def test_no_gap_is_filled_where_another_track_is():
+    """One is hidden for a moment by who steps there: two tracks never share a face."""
+
+    def scene(frame: int) -> list[Actor]:
+        passer = 480.0 - 36 * max(0, 5 - abs(frame - 45))
+        return [(1, 300.0, 180.0, 80.0), (2, passer, 180.0, 80.0)]
+
+    tracks = Stage(scene).play(100)
+    boxes = [dict(zip(track.frames.tolist(), track.boxes, strict=True)) for track in tracks]
+    assert len(tracks) == 2 and len(tracks[0].frames) < 100
+    for frame in boxes[0].keys() & boxes[1].keys():
+        assert iou(boxes[0][frame][None], boxes[1][frame][None])[0, 0] < follow.SAME
+
+
 def test_numbers_go_by_time_then_from_left_to_right():
     # who: first frame, x. Actors 5 and 6 come together, after 7.
     entry = {5: (70, 100), 6: (65, 300), 7: (40, 600), 8: (0, 500), 9: (6, 200)}

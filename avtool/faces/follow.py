@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from avtool.faces.align import align, lips
-from avtool.faces.detect import Detector, tiles, whole
+from avtool.faces.detect import Detector, iou, tiles, whole
 from avtool.faces.detect import Square as Tile
 from avtool.faces.look import Appearance, Look, overlap
 from avtool.faces.mesh import Landmarker, Square, cut
@@ -26,6 +26,9 @@ KEY = 0.2  # seconds from one look of the detector to the next
 ROUND = 11  # key frames until every tile was looked at
 TILES = (640, 320)  # sides in a picture of 1280 pixels, in proportion in larger ones
 SAME = 0.5  # IoU above which two meshes are one face
+STRANGER = 2.0  # distance of looks beyond which a mesh may be on somebody else
+FOLLOWED = 0.5  # IoU with the picture before, above which a mesh was followed and has not jumped
+CHANGED = 0.35  # part of the picture that a new shot changes at least
 NEAR = 3.0  # seconds that a lost face is waited for in its place
 BRIDGE = 0.4  # seconds; shorter gaps are filled
 SHORTEST = 0.3  # seconds; shorter tracks are false alarms
@@ -50,10 +53,12 @@ class _Face:
     """A track in the making; its rows are kept as bytes."""
 
     look: Look
-    appearance: Appearance
+    appearance: Appearance  # its usual look
+    latest: Appearance  # its look at the last key frame
     last: int  # picture it was last seen in
     confirmed: int  # picture in which the detector last agreed
     velocity: Array = field(default_factory=lambda: np.zeros(2))  # pixels a picture
+    jumped: bool = False  # since the last key frame
     lost: bool = False
     cut: bool = False  # the shot has changed since it was lost, so its place means nothing
     frames: list[int] = field(default_factory=list)
@@ -137,6 +142,7 @@ class Tracker:
                 if look is None:
                     face.lost = True
                 else:
+                    face.jumped |= overlap(face.look, look) < FOLLOWED
                     looks[face] = look
         self._untangle(image, looks)
         if is_cut or frame % self._key == 0:
@@ -156,16 +162,17 @@ class Tracker:
         ]
 
     def _is_cut(self, image: Array) -> bool:
-        """Whether a new shot starts. One too many does no harm: faces are then recognised."""
+        """Whether a new shot starts: suddenly most of the picture changes, not waving hands."""
         rows, columns = (max(1, n // 48) for n in image.shape[:2])
         grey = image[::rows, ::columns].mean(2, dtype=np.float32)
         before, self._grey = self._grey, grey
         if before is None or before.shape != grey.shape:
             return before is not None
-        change = float(np.abs(grey - before).mean())
+        changes = np.abs(grey - before)
+        change = float(changes.mean())
         usual = float(np.median(self._changes)) if self._changes else 0.0
         self._changes.append(change)
-        return change > 10 and change > 4 * usual
+        return change > 10 and change > 4 * usual and float((changes > 10).mean()) > CHANGED
 
     def _untangle(self, image: Array, looks: dict[_Face, Look]) -> None:
         """Where two meshes fell on one face, the track that looks like it keeps it."""
@@ -182,14 +189,21 @@ class Tracker:
         return face.appearance.distance(Appearance.of(image, look))
 
     def _recognise(self, image: Array, looks: dict[_Face, Look]) -> None:
-        """Lose the tracks whose mesh is on somebody else, learn how the others look."""
+        """Lose the tracks whose mesh is on somebody else, learn how the others look.
+
+        A face that bends or turns may look like nobody it was, but its mesh does not jump. So a
+        mesh that was followed outweighs the look, unless another face is near.
+        """
         for face, look in list(looks.items()):
             seen = Appearance.of(image, look)
-            if face.appearance.distance(seen) > 2:
+            near = any(overlap(look, other) for f, other in looks.items() if f is not face)
+            if face.appearance.distance(seen) > STRANGER and (near or face.jumped):
                 face.lost = True
                 del looks[face]
-            elif not any(overlap(look, other) for f, other in looks.items() if f is not face):
-                face.appearance = face.appearance.blend(seen, 0.2)
+            else:
+                face.latest, face.jumped = seen, False
+                if not near:
+                    face.appearance = face.appearance.blend(seen, 0.2)
 
     def _discover(self, image: Array, looks: dict[_Face, Look], everywhere: bool) -> None:
         """Let the detector look; give each face that has no mesh its old track or a new one."""
@@ -225,7 +239,7 @@ class Tracker:
                 self._faces[f].confirmed = frame
         for k, look in enumerate(fresh):
             if k not in taken:
-                face = _Face(look, seen[k], frame, frame)
+                face = _Face(look, seen[k], seen[k], frame, frame)
                 self._faces.append(face)
                 looks[face] = look
 
@@ -234,11 +248,14 @@ class Tracker:
         frame = self._frame - 1
         gap = (frame - face.last) / self._fps
         distance = face.appearance.distance(seen)
+        if not face.cut:
+            distance = min(distance, face.latest.distance(seen))
+        limit = STRANGER * (1 + max(0.0, 1 - gap))  # at once in the same place: hardly another one
         middle = (look.box[:2] + look.box[2:]) / 2
         side = float((look.box[2:] - look.box[:2]).max())
         off = float(np.hypot(*(middle - face.place(frame, self._fps)))) / max(side, face.side)
         alike = 0.6 < side / face.side < 1.6
-        if not face.cut and gap < NEAR and alike and off < 1 + gap and distance < 2:
+        if not face.cut and gap < NEAR and alike and off < 1 + gap and distance < limit:
             return distance - 1 + 0.3 * off
         return distance if distance < 1 else None
 
@@ -275,9 +292,10 @@ class Tracker:
             group = [face for face in left if face.frames[0] <= until]
             left = left[len(group) :]
             ordered += sorted(group, key=lambda f: float(np.frombuffer(f.boxes, "f4")[:4:2].sum()))
-        return [self._finished(face, number) for number, face in enumerate(ordered, 1)]
+        found = [self._finished(face, number, ordered) for number, face in enumerate(ordered, 1)]
+        return found
 
-    def _finished(self, face: _Face, number: int) -> Track:
+    def _finished(self, face: _Face, number: int, others: list[_Face]) -> Track:
         frames = np.array(face.frames, np.int64)
         boxes = np.frombuffer(bytes(face.boxes), np.float32).reshape(-1, 4)
         points = np.frombuffer(bytes(face.lips), np.float32).reshape(-1, 40, 3)
@@ -290,6 +308,7 @@ class Tracker:
             extra = np.concatenate(
                 [np.arange(frames[k] + 1, frames[k + 1]) for k in np.flatnonzero(short)]
             )
+            extra = extra[~_filled(extra, boxes, frames, [o for o in others if o is not face])]
             after = np.searchsorted(frames, extra)
             part = (extra - frames[after - 1]) / (frames[after] - frames[after - 1])
 
@@ -303,6 +322,19 @@ class Tracker:
             scores, frames = np.insert(scores, after, 0), np.insert(frames, after, extra)
         assert face.portrait is not None
         return Track(number, frames, boxes, points, scores, face.portrait, face.portrait_frame)
+
+
+def _filled(extra: Array, boxes: Array, frames: Array, others: list[_Face]) -> Array:
+    """Which pictures of a face's gaps show another track in its place: bool [pictures]."""
+    place = boxes[np.searchsorted(frames, extra) - 1]
+    found = np.zeros(len(extra), bool)
+    for other in others:
+        at = {frame: n for n, frame in enumerate(other.frames)}
+        theirs = np.frombuffer(bytes(other.boxes), np.float32).reshape(-1, 4)
+        for n, frame in enumerate(extra.tolist()):
+            if frame in at:
+                found[n] |= bool(iou(place[n][None], theirs[at[frame]][None])[0, 0] > SAME / 2)
+    return found
 
 
 def _same(detected: Array, followed: Array) -> bool:
