@@ -13,7 +13,8 @@ from avtool.models.separator import Config, Separator, permutation_loss
 from avtool.training import corpus
 from avtool.training.company import Company, Scene
 from avtool.training.corpus import Recording
-from avtool.training.lipvoice import Clips, Pairs
+from avtool.training.lipvoice import Pairs
+from avtool.training.lipvoice_data import Clips
 from avtool.training.mixing import Mixer, Party, Room, active_level
 from avtool.training.run import Run
 from avtool.training.separator import Batch, Recipe, loss_of, stacked, start
@@ -153,7 +154,11 @@ class Plainly(Pairs):
     """Lips as they are, so that a test knows them again."""
 
     def moved_lips(
-        self, rng: np.random.Generator, lips: np.ndarray, times: np.ndarray
+        self,
+        rng: np.random.Generator,
+        lips: np.ndarray,
+        times: np.ndarray,
+        distraction: np.ndarray | None = None,
     ) -> np.ndarray:
         return lips[times.astype(int)][..., :2]
 
@@ -164,7 +169,7 @@ def company(mixer: Mixer) -> Company:
     times = np.arange(48_000) / 16_000
     hum = np.stack([np.sin(2 * np.pi * 200 * (n + 1) * times)[None] for n in range(12)])
     lips = np.ones((12, 75, 40, 3), np.float32) * np.arange(12)[:, None, None, None]
-    return Company(mixer, Plainly(Clips(lips, hum.astype(np.float32)), [], []))
+    return Company(mixer, Plainly({"s1": Clips(lips, hum.astype(np.float32))}, [], []))
 
 
 def hums(scene: Scene, slot: int) -> float:

@@ -9,8 +9,8 @@ else, add up to one, so the outputs add up to the mixture.
 
 It may see the lips of those who speak (Ephrat et al., "Looking to Listen", 2018): where it does,
 the first voice is that of the first lips, and so on; where it does not, voices come in any order.
-It is trained for both (``permutation_loss``), and to tell early which places have one source
-(``clustering_loss``).
+It is trained for both (``permutation_loss``), to tell early which places have one source
+(``clustering_loss``), and how many people speak at all (``Count``).
 """
 
 from __future__ import annotations
@@ -100,6 +100,7 @@ class Separator(nn.Module):
             }
         )
         self.embed = nn.Linear(config.width, config.embedding)
+        self.count = Count(config.width, len(widths), max(config.heads))
         self.look = nn.Linear(max(config.heads) * (config.lips + 1), config.seen)
         tell = [nn.Linear(config.seen, config.width, bias=False) for _ in range(config.blocks)]
         for each in tell:
@@ -122,12 +123,20 @@ class Separator(nn.Module):
         self, mixture: Tensor, voices: int, lips: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """The parts, and what they were made of: [batch, bands, steps, width]."""
+        spectrum, trunk = self.heard(mixture, lips)
+        return self.parts(mixture, spectrum, trunk, voices), trunk
+
+    def heard(self, mixture: Tensor, lips: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The mixture's spectrum at level 1, complex [batch, bins, frames], and its features."""
         level = mixture.square().mean(-1, keepdim=True).sqrt() + 1e-6
-        spectrum = self.stft(mixture / level)  # [batch, bins, frames]
-        trunk = self.features(spectrum, lips)
+        spectrum = self.stft(mixture / level)
+        return spectrum, self.features(spectrum, lips)
+
+    def parts(self, mixture: Tensor, spectrum: Tensor, trunk: Tensor, voices: int) -> Tensor:
+        """The parts that one head makes of the features: [batch, voices + 1, time]."""
+        level = mixture.square().mean(-1, keepdim=True).sqrt() + 1e-6
         masks = self.heads[str(voices)](trunk)[..., : spectrum.shape[-1]]
-        parts = self._istft(masks * spectrum[:, None], mixture.shape[-1])
-        return parts * level[:, None], trunk
+        return self._istft(masks * spectrum[:, None], mixture.shape[-1]) * level[:, None]
 
     def features(self, spectrum: Tensor, lips: Tensor | None = None) -> Tensor:
         """[batch, bins, frames] complex -> [batch, bands, steps, width]."""
@@ -187,6 +196,23 @@ class Separator(nn.Module):
             spectrum.flatten(0, 1), n_fft, hop, window=self.window, length=length_samples
         )
         return sound.unflatten(0, spectrum.shape[:2])
+
+
+class Count(nn.Module):
+    """How many people speak: [batch, bands, steps, width] -> logits of 0, 1, ... [batch, most + 1].
+
+    People who take turns count each; ``inner`` channels of a band are looked at.
+    """
+
+    def __init__(self, width: int, bands: int, most: int, inner: int = 16) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.inner = nn.Linear(width, inner)
+        self.out = nn.Linear(2 * bands * inner, most + 1)
+
+    def forward(self, trunk: Tensor) -> Tensor:
+        x = nn.functional.silu(self.inner(self.norm(trunk))).transpose(1, 2).flatten(2)
+        return self.out(torch.cat([x.mean(1), x.amax(1)], -1))
 
 
 class Along(nn.Module):

@@ -49,9 +49,9 @@ TABLE = {
     ),
     "lipvoice": Weights(
         file="lipvoice.safetensors",
-        sha256="9e1eb855b9f671a1dbaec881c7c902a99ffd0bffa0057ea6644b0abdb980a97f",
+        sha256="78e75b3b510371b3e497cf1605505a0a8fae621cbe2bb0743c6f60c8edf1e4b1",
         licence="Apache-2.0",
-        data="GRID s1 (900 clips), LibriSpeech train-clean-100, ESC-10; all CC BY",
+        data="GRID s1, FACEGOOD, LibriSpeech, Picovoice, Arabic commands, ESC-10; see the card",
         score="see weights/lipvoice.md",
     ),
     "lipmotion": Weights(

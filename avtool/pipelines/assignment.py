@@ -11,6 +11,7 @@ import numpy as np
 from avtool.values import Array
 
 CONTINUES = 8.0  # log-odds that a voice that goes on in the overlap is still the same face's
+GIVEN = 2.0  # log-odds that a voice is that of moving lips, before they are looked at
 QUIET = 1e-3  # power of a part against the mixture's, below which it is no voice
 MOST_FACES, MOST_STATES = 5, 60  # of a window; the likeliest are looked at
 
@@ -43,7 +44,7 @@ def assign(found: Sequence[Window]) -> list[State]:
     steps: list[list[tuple[State, int]]] = []  # states, and the place of the best one before
     totals: list[float] = []
     for window in found:
-        local = _states(window)
+        local = states(window)
         before = [state for state, _ in steps[-1]] if steps else []
         step, following = [], []
         for state, score in local:
@@ -64,13 +65,15 @@ def assign(found: Sequence[Window]) -> list[State]:
     return path[::-1]
 
 
-def _states(window: Window) -> list[tuple[State, float]]:
+def states(window: Window) -> list[tuple[State, float]]:
     """Assignments of one window, the likeliest first."""
     faces, voices = window.evidence.shape
-    odds = np.where(window.level > QUIET, window.evidence, np.minimum(window.evidence, 0))
+    odds = np.where(
+        window.level > QUIET, window.evidence, np.minimum(window.evidence, 0) - 2 * GIVEN
+    )
     useful = sorted(range(faces), key=lambda face: -odds[face].max())[:MOST_FACES]
     states: dict[State, float] = {
-        state: float(sum(odds[face, n] for n, face in enumerate(state) if face >= 0))
+        state: float(sum(odds[face, n] + GIVEN for n, face in enumerate(state) if face >= 0))
         for state in set(permutations([*useful, *[-1] * voices], voices))
     }
     return sorted(states.items(), key=lambda item: -item[1])[:MOST_STATES]

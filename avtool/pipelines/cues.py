@@ -24,7 +24,6 @@ from avtool.values import Array, Audio
 
 SPAN = 101  # frames that are held against the sound at a time
 SPOKEN = 19.0  # frames: spread of the window in which a face's evidence adds up
-STILL_ODDS = -0.3  # a frame, of a mouth that does not move while something is heard
 HEARD = 10  # frames of sound whose side is told at a time
 SILENT_DB = -65.0  # of full scale, below which nothing is heard
 PICTURES = 6  # that a summary shows
@@ -226,6 +225,7 @@ def spoken_by(tracks: Sequence[Track], sound: Sound) -> list[Array]:
     from avtool.models import weights
 
     lipvoice = weights.lipvoice()
+    loud = sound.level > max(float(sound.level.max(initial=-120)) - 40, SILENT_DB)
     margin = (WINDOW - STEP) * FPS // 2
     for start, part in windows(sound.mono):
         first = round(start * FPS / RATE)
@@ -233,14 +233,13 @@ def spoken_by(tracks: Sequence[Track], sound: Sound) -> list[Array]:
         with torch.inference_mode():
             whole = np.pad(part, ((0, 0), (0, frames * (RATE // FPS) - part.shape[1])))
             heard = lipvoice.voice(torch.from_numpy(whole))
+            spoken = torch.from_numpy(loud[first : first + frames])[None]
             for row, each in zip(found, mouths(lipvoice, tracks, first, frames), strict=True):
-                still = each.lips is None
-                odds = STILL_ODDS * each.seen if still else each.odds(lipvoice, heard)[0]
+                odds = each.odds(lipvoice, heard, spoken)[0][0]
                 begin = margin if first else 0
                 into = row[first + begin : first + frames]
                 into[:] = odds[begin : begin + len(into)].numpy()
     reach = np.arange(-3 * int(SPOKEN), 3 * int(SPOKEN) + 1)
     kernel = np.exp(-0.5 * (reach / SPOKEN) ** 2)
-    loud = sound.level > max(float(sound.level.max(initial=-120)) - 40, SILENT_DB)
     middle = slice(len(reach) // 2, len(reach) // 2 + length)
-    return [np.convolve(row * loud, kernel)[middle] for row in found]
+    return [np.convolve(row, kernel)[middle] for row in found]

@@ -1,21 +1,23 @@
 """Who says what: the sound taken apart in windows, each voice weighed against each face.
 
-A network that sees the moving lips splits each window into voices (``models.separator``), another
-weighs each voice against each face's lips (``models.lipvoice``), and the best sequence of
-assignments is taken (``pipelines.assignment``).
+A network tells how many people speak in a window and splits it into as many voices, with and
+without seeing the moving lips (``models.separator``); another weighs each voice against each face's
+lips (``models.lipvoice``), and the best sequence of assignments is taken
+(``pipelines.assignment``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from avtool.faces import LIPS, Track
 from avtool.media.read import resampled
-from avtool.pipelines.assignment import State, Window, assign
+from avtool.pipelines.assignment import GIVEN, State, Window, assign, states
 from avtool.spool import Spool
 from avtool.values import Array, Audio
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from avtool.models.lipvoice import LipVoice
+    from avtool.models.separator import Separator
 
 RATE, FPS = 16_000, 25
 FRAME_SAMPLES = RATE // FPS
@@ -32,6 +35,10 @@ LOWER, UPPER = LIPS.index(14), LIPS.index(13)  # the middle of the inner lips
 STILL = 0.005  # spread of the lips' opening, over the eyes' distance, of a mouth that rests
 ACTIVE = 0.01  # power of a frame against the loudest one of the sound, above which one speaks
 SHORTEST, PAUSE = 0.3, 0.4  # seconds of speech that count, and pauses that do not
+UNSEEN = 0.3  # log-odds a frame against a face that is not seen, or whose mouth rests
+SURE = 4.0  # log-odds by which a split that sees lips fits the faces better, to be believed alone
+MOST = 3  # voices that are told apart
+NONE, ONE = 0.8, 0.5  # how likely it must be that nobody speaks, or that only one does
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,21 +49,23 @@ class Heard:
         windows: of the sound, in order; chosen: for each, the face (its place in ``tracks``) of
             each voice, or -1: nobody's.
         parts: the separated windows, float32 [time at 16 kHz, voices + 1] one after the other.
+        seen: for each face, when it is seen, bool [frames].
     """
 
     windows: list[Window]
     chosen: list[State]
     parts: Spool
+    seen: list[Array]
 
     def speaking(self, place: int) -> list[tuple[float, float]]:
-        """When a face's voice is heard, [start, end] in seconds of the sound."""
+        """When a face's voice is heard while it is seen, [start, end] in seconds of the sound."""
         heard = np.zeros(len(self.windows) * STEP * FPS + WINDOW * FPS, bool)
         for number, (window, row) in enumerate(zip(self.windows, self.chosen, strict=True)):
             for voice, who in enumerate(row):
                 if who == place:
                     first = number * STEP * FPS
                     heard[first : first + window.active.shape[1]] |= window.active[voice]
-        return spans(heard)
+        return spans(heard & sized(self.seen[place], len(heard)))
 
 
 def hear(
@@ -70,19 +79,19 @@ def hear(
     """Take a sound apart and give its voices to faces.
 
     Args:
-        voices: how many people speak at once at most, 2 or 3; None is 2 for up to two faces.
+        voices: how many people speak at once at most, 1 to 3; None finds out.
         weights: a separator of the user's own.
         blind: it does not see the lips; they only tell whose voice is whose.
     """
-    spool, voices = Spool(), voices or (2 if len(tracks) <= 2 else 3)
+    spool = Spool()
     found = list(look(audio, tracks, voices, weights, spool, blind))
-    return Heard(found, assign(found), spool)
+    return Heard(found, assign(found), spool, [visible(track) for track in tracks])
 
 
 def look(
     audio: Audio,
     tracks: Sequence[Track],
-    voices: int,
+    voices: int | None,
     weights: str | None,
     spool: Spool,
     blind: bool,
@@ -97,33 +106,120 @@ def look(
     for first, sound in windows(audio):
         length = -(-sound.shape[1] * RATE // audio.rate)  # never none
         mono = at_rate(sound, audio.rate, RATE, length).mean(0)
-        padded = np.pad(mono, (0, max(0, SHORTEST_SAMPLES - len(mono))))
         with torch.inference_mode():
-            whole = _whole_frames(mono[None])
-            frames = whole.shape[1] // FRAME_SAMPLES
-            every = mouths(lipvoice, tracks, round(first * FPS / audio.rate), frames)
-            shown = [] if blind else [each for each in every if each.lips is not None]
-            if len(shown) > voices:  # those that are heard
-                mixed = lipvoice.voice(torch.from_numpy(whole))
-                shown.sort(key=lambda each: -float(each.odds(lipvoice, mixed).sum()))
-            lips = torch.stack([each.shown for each in shown[:voices]])[None] if shown else None
-            parts = separator(torch.from_numpy(padded)[None], voices, lips)[0, :, : len(mono)]
-            parts = parts.numpy()
-            spool.append(parts.T.astype(np.float32))
-            heard = lipvoice.voice(torch.from_numpy(_whole_frames(parts[:voices])))
-            evidence = np.full((len(tracks), voices), -1.0)  # a mouth that is still says nothing
-            for row, each in enumerate(every):
-                if each.lips is not None:
-                    evidence[row] = each.odds(lipvoice, heard).sum(1).numpy()
-        power = (parts**2).mean(1)
-        level = power[:voices] / max(float((mono**2).mean()), 1e-12)
-        loud = np.square(_whole_frames(parts[:voices]).reshape(voices, -1, FRAME_SAMPLES)).mean(2)
-        active = loud > max(ACTIVE * float(loud.max(initial=0)), 1e-9)
-        follows = np.zeros((voices, voices))
+            frames = _whole_frames(mono[None]).shape[1] // FRAME_SAMPLES
+            faces = mouths(lipvoice, tracks, round(first * FPS / audio.rate), frames)
+            window, parts = _split(separator, lipvoice, mono, faces, voices, blind)
+        spool.append(parts.T.astype(np.float32))
         if before is not None:
-            follows = _correlation(before[:voices, STEP * RATE :], parts[:voices])
-        before = parts
-        yield Window(len(mono), evidence, level, follows, active)
+            window = replace(window, follows=_correlation(before[:, STEP * RATE :], parts[:-1]))
+        before = parts[:-1]
+        yield window
+
+
+def _split(
+    separator: Separator,
+    lipvoice: LipVoice,
+    mono: Array,
+    faces: Sequence[Mouth],
+    most: int | None,
+    blind: bool,
+) -> tuple[Window, Array]:
+    """A window's parts, float32 [MOST + 1, time], and what the faces' lips say of them.
+
+    Whoever speaks alone gets all that is speech, as one voice would only be torn by splitting it.
+    Two or more are told apart twice, without lips and with them. What is heard and what is seen
+    err in other ways, so their mean errs less; only where lips tell of another split than the
+    ears' are they believed alone.
+    """
+    import torch
+
+    mixture = torch.from_numpy(np.pad(mono, (0, max(0, SHORTEST_SAMPLES - len(mono)))))[None]
+    spectrum, trunk = separator.heard(mixture)
+    count = _count(separator.count(trunk).softmax(-1)[0].numpy(), most)
+    head = max(2, count)
+
+    def parts_of(trunk: Tensor) -> Array:
+        parts = separator.parts(mixture, spectrum, trunk, head)[0, :, : len(mono)].numpy()
+        whole = np.zeros((MOST + 1, len(mono)), np.float32)
+        whole[:head], whole[-1] = parts[:-1], parts[-1]
+        return whole
+
+    parts = parts_of(trunk)
+    if count == 1:
+        parts[0], parts[1:-1] = parts[:-1].sum(0), 0
+    if count == 0:
+        parts[-1], parts[:-1] = parts.sum(0), 0
+    found = _weighed(lipvoice, mono, parts, faces)
+    moving = [each for each in faces if each.lips is not None and each.seen.any()]
+    if count < 2 or blind or not moving:
+        return found, parts
+    heard = lipvoice.voice(torch.from_numpy(_whole_frames(parts[:head])))
+    spoken = torch.from_numpy(_active(parts[:head]))
+    told = [each.odds(lipvoice, heard, spoken) for each in moving]
+    fits = [odds.sum(1).max(0) for odds, _ in told]
+    some = sorted(range(len(moving)), key=lambda k: -float(fits[k].values))[:head]
+    # In the order of the faces, and in time with the voice that fits each best.
+    shown = [_late(moving[k].shown, int(told[k][1][fits[k].indices])) for k in sorted(some)]
+    seen = parts_of(separator.features(spectrum, torch.stack(shown)[None]))
+    by_lips = _weighed(lipvoice, mono, seen, faces)
+    if states(by_lips)[0][1] > states(found)[0][1] + SURE:
+        return by_lips, seen
+    alike = _correlation(parts[:head], seen[:head])
+    order = max(permutations(range(head)), key=lambda o: sum(alike[o[k], k] for k in range(head)))
+    both = (parts[[*order, *range(head, MOST + 1)]] + seen) / 2
+    return _weighed(lipvoice, mono, both, faces), both
+
+
+def _count(likely: Array, most: int | None) -> int:
+    """How many voices a window is split into; ``likely``: of none, one, two, three."""
+    if likely[0] > NONE:
+        return 0
+    if likely[1] > ONE * likely[1:].sum():
+        return 1
+    return min(2 + int(likely[3] > likely[2]), most or MOST)
+
+
+def _late(shown: Tensor, frames: int) -> Tensor:
+    """Lips [frames, size] that many frames later; what comes in is not seen."""
+    import torch
+
+    return torch.nn.functional.pad(shown, (0, 0, frames, -frames))
+
+
+def _count(likely: Array, most: int | None) -> int:
+    """How many voices a window is split into; ``likely``: of none, one, two, three."""
+    if likely[0] > NONE:
+        return 0
+    if likely[1] > ONE * likely[1:].sum():
+        return 1
+    return min(2 + int(likely[3] > likely[2]), most or MOST)
+
+
+def _weighed(lipvoice: LipVoice, mono: Array, parts: Array, faces: Sequence[Mouth]) -> Window:
+    """What lips say of a window's parts."""
+    import torch
+
+    active = _active(parts[:-1])
+    some = active.any(1)
+    evidence = np.zeros((len(faces), len(active)))
+    if some.any():
+        heard = lipvoice.voice(torch.from_numpy(_whole_frames(parts[:-1][some])))
+        spoken = torch.from_numpy(active[some])
+        for row, each in enumerate(faces):
+            evidence[row, some] = each.odds(lipvoice, heard, spoken)[0].sum(1).numpy()
+            if each.lips is None:
+                evidence[row] -= GIVEN  # which is for lips that move
+    level = (parts[:-1] ** 2).mean(1) / max(float((mono**2).mean()), 1e-12)
+    return Window(len(mono), evidence, level, np.zeros((len(active),) * 2), active)
+
+
+def _active(voices: Array) -> Array:
+    """Where each of voices [voices, time] is heard beside the loudest moment: bool [.., frames]."""
+    blocks = _whole_frames(voices).reshape(len(voices), -1, FRAME_SAMPLES)
+    loud = np.square(blocks).mean(2)
+    found: Array = loud > max(ACTIVE * float(loud.max(initial=0)), 1e-9)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,11 +235,19 @@ class Mouth:
         assert self.lips is not None
         return self.lips * self.seen[:, None]
 
-    def odds(self, lipvoice: LipVoice, heard: Tensor) -> Tensor:
-        """Log-odds that voices [voices, frames, size] are those of lips that move."""
-        assert self.lips is not None
-        odds = lipvoice.evidence(self.lips[None], heard) + lipvoice.contrast(self.lips, heard)
-        return odds * self.seen
+    def odds(self, lipvoice: LipVoice, heard: Tensor, spoken: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-odds, a frame, that voices are this face's, and how many frames late each is.
+
+        Shape:
+            heard: [voices, frames, size]; spoken: bool [voices, frames]
+        """
+        import torch
+
+        away = -UNSEEN * (spoken & ~self.seen if self.lips is not None else spoken)
+        if self.lips is None:  # a mouth that is still says nothing
+            return away, torch.zeros(len(heard), dtype=torch.long)
+        told, late = lipvoice.odds(self.lips, heard, spoken & self.seen)
+        return told + away, late
 
 
 def mouths(lipvoice: LipVoice, tracks: Sequence[Track], first: int, frames: int) -> list[Mouth]:
@@ -156,6 +260,21 @@ def mouths(lipvoice: LipVoice, tracks: Sequence[Track], first: int, frames: int)
         embedded = lipvoice.lips(torch.from_numpy(lips)[None])[0] if move(lips[seen]) else None
         found.append(Mouth(embedded, torch.from_numpy(seen)))
     return found
+
+
+def visible(track: Track) -> Array:
+    """When a face is seen or only hidden for a moment, bool [frames]."""
+    found = np.zeros(int(track.frames[-1]) + 1 if len(track.frames) else 0, bool)
+    found[track.frames] = True
+    for first, last in track.gaps:
+        if last - first < PAUSE * FPS:
+            found[first : last + 1] = True
+    return found
+
+
+def sized(mask: Array, length: int) -> Array:
+    """A mask [n], cut or filled with False to a length."""
+    return np.pad(mask[:length], (0, max(0, length - len(mask))))
 
 
 def _whole_frames(parts: Array) -> Array:

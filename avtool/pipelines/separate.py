@@ -1,8 +1,8 @@
 """`avtool separate`: the voice of one face, out of all that is heard.
 
-Sound is separated, vision says whose voice it is: a network splits each window of the sound into
-voices (``models.separator``), another weighs each voice against each face's lips
-(``models.lipvoice``), and the best sequence of assignments over all windows (Viterbi 1967) keeps
+Sound is separated, vision says whose voice it is: a network counts the voices of each window of the
+sound and splits it into as many (``models.separator``), another weighs each voice against each face's
+lips (``models.lipvoice``), and the best sequence of assignments over all windows (Viterbi 1967) keeps
 every face on its voice. Built after Ephrat et al., "Looking to Listen at the Cocktail Party"
 (2018).
 """
@@ -33,7 +33,7 @@ class Options:
 
     Args:
         face: whose voice, counted from 1; None is every face's.
-        voices: how many people speak at once at most, 2 or 3; None is 2 for up to two faces.
+        voices: how many people speak at once at most, 2 or 3; None finds out, window by window.
         weights: a separator of the user's own.
         blind: the separator does not see the lips; they only tell whose voice is whose.
         tracks: what an earlier look at the faces found; None looks now.

@@ -15,7 +15,7 @@ import numpy as np
 
 from avtool.models.lipvoice import FPS, FRAME_SAMPLES
 from avtool.training.lipvoice import Pairs
-from avtool.training.mixing import Mixer, Party, Room, active_level, paused
+from avtool.training.mixing import Mixer, Party, active_level, paused
 from avtool.values import Array
 
 
@@ -54,30 +54,31 @@ class Company:
         parts = np.zeros((slots + 1, length), np.float32)
         lips = np.zeros((slots, frames, 40, 2), np.float32)
         seen, known = np.zeros((slots, frames), bool), np.zeros(slots, bool)
-        clips = self._pairs.clips
-        chosen = rng.choice(len(clips.lips), 2 * slots, replace=False)
-        throat = int(rng.integers(clips.sound.shape[1])) if rng.random() < 0.6 else None
-        room = Room(rng) if rng.random() < party.room else None
+        chosen = self._pairs.people(rng, 2 * slots)
+        throat = int(rng.integers(1 << 16)) if rng.random() < 0.6 else None
+        room = self._mixer.room(rng) if rng.random() < party.room else None
         listens = slots - 1 if rng.random() < 0.08 else -1
         for slot in range(slots):
-            index = int(chosen[slot])
+            clips, index = chosen[slot]
             speed = float(np.exp(rng.uniform(-0.17, 0.17))) if rng.random() < party.changed else 1.0
             speed = min(speed, (clips.lips.shape[1] - 1) / frames)
             need = int(np.ceil(frames * speed)) + 1
             first = int(rng.integers(0, max(0, clips.lips.shape[1] - need) + 1))
             times = first + np.arange(frames) * speed
             if slot == listens:
-                still = np.zeros_like(times) + first
-                lips[slot] = self._pairs.moved_lips(rng, clips.lips[index], still)
+                # A still mouth, or one that talks and is not heard.
+                at = np.zeros_like(times) + first if rng.random() < 0.5 else times
+                lips[slot] = self._pairs.moved_lips(rng, clips.lips[index], at)
                 seen[slot] = known[slot] = True
                 continue
             if rng.random() < faces:
-                row = rng.integers(clips.sound.shape[1]) if throat is None else throat
-                voice = self._said(clips.sound[index, row], first, speed, length)
+                count = clips.sound.shape[1]
+                row = rng.integers(count) if throat is None else throat % count
+                voice = self._said(clips.voice(index, int(row)), first, speed, length)
                 wrong = rng.random() < 0.08
-                lips[slot] = self._pairs.moved_lips(
-                    rng, clips.lips[chosen[slots + slot] if wrong else index], times
-                )
+                shown, at = chosen[slots + slot] if wrong else (clips, index)
+                distraction = self._pairs.distraction(rng)
+                lips[slot] = self._pairs.moved_lips(rng, shown.lips[at], times, distraction)
                 seen[slot], known[slot] = True, not wrong
                 if rng.random() < 0.15:
                     lost = np.sort(rng.integers(0, frames + 1, 2))

@@ -1,7 +1,9 @@
 """What the sound networks learn from: readers and noises, split once, packed into one file.
 
 The data folder holds LibriSpeech (``librispeech/speakers.csv`` and its files), GRID
-(``grid/s1``) and ESC-10 (``esc10/labels.csv``); see the model cards for their licences.
+(``grid/s1``) and ESC-10 (``esc10/labels.csv``), and where it has them, spoken commands, Arabic
+words, kitchen noise (``speech``) and rooms' impulse responses (``rooms``); see the model cards for
+their licences.
 """
 
 from __future__ import annotations
@@ -17,11 +19,14 @@ import soundfile
 
 from avtool import media
 from avtool.media import Spec
+from avtool.signal.pitch import pitch
 from avtool.values import Array
 
 RATE = 16_000
 TEST_READERS, VALID_READERS = 15, 5  # of each sex
 GRID_CLIPS = 200  # one man more; more of him would be too much of him
+ALIKE = 0.9  # cosine of two voices' vectors, above which they may be one speaker's
+HIGH_HZ = 165.0  # median pitch that parts most women's voices from most men's
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Recording:
 
     speaker: str  # or the kind of noise
     sex: str  # F, M; "" for noise
-    split: str  # train, valid, test
+    split: str  # train, valid, test; "room": an impulse response
     samples: Array
 
 
@@ -101,6 +106,51 @@ def more_readers(items: Iterable[Recording], seed: int = 0) -> Iterator[Recordin
         if item.sex and item.split == "train" and item.speaker.isdecimal():
             for n, voice in enumerate(other_throats(rng, item.samples, (LIKE, LIKE), 420.0), 1):
                 yield Recording(f"{item.speaker}+{n}", item.sex, item.split, voice)
+
+
+def more_speakers(data: Path) -> Iterator[Recording]:
+    """Speech besides the readers', kitchen noise, and impulse responses, as the folder has them.
+
+    The commands' speakers have no names: a clip joins the first speaker whose voice is like its
+    own. Sexes are guessed by pitch; they only decide which voices are mixed as alike.
+    """
+    folder = data / "speech"
+    for path in sorted((folder / "arabic").glob("*.opus")):
+        sound = decoded(path)
+        yield Recording(path.stem, _sex(sound), "train", sound)
+    known: list[Array] = []
+    for path in sorted((folder / "picovoice").glob("*.opus")):
+        sound = decoded(path)
+        vector = _voice_vector(sound)
+        alike = [float(each @ vector) for each in known]
+        number = int(np.argmax(alike)) if alike and max(alike) > ALIKE else len(known)
+        if number == len(known):
+            known.append(vector)
+        yield Recording(f"command-{number}", _sex(sound), "train", sound)
+    if (folder / "kitchen-noise.opus").exists():
+        yield Recording("kitchen", "", "train", decoded(folder / "kitchen-noise.opus"))
+    for path in sorted((data / "rooms").glob("*.flac")):
+        response = decoded(path)
+        yield Recording(path.stem, "", "room", response / np.abs(response).max())
+
+
+def _sex(sound: Array) -> str:
+    hz = pitch(sound[: 10 * RATE], RATE)[0]
+    return "F" if hz.any() and np.median(hz[hz > 0]) > HIGH_HZ else "M"
+
+
+def _voice_vector(sound: Array) -> Array:
+    import torch
+
+    from avtool.models import weights
+    from avtool.models.speaker import windows
+
+    speaker = weights.speaker()
+    with torch.inference_mode():
+        power = speaker.power(torch.from_numpy(sound)[None])[0]
+        vector = speaker(windows(power)).mean(0)
+        found: Array = (vector / vector.norm()).numpy()
+    return found
 
 
 def pack(items: Iterable[Recording], out: Path) -> None:

@@ -22,7 +22,8 @@ from avtool.faces import LIPS
 from avtool.metrics import lips as metric
 from avtool.models.lipmotion import PHONES, Config, LipMotion, prepared
 from avtool.pipelines.speech import INNER_LOWER, INNER_UPPER
-from avtool.training.lipvoice import VALID, warp
+from avtool.training.lipvoice import warp
+from avtool.training.lipvoice_data import VALID
 from avtool.training.moves import FRAMES, UNKNOWN, pack, unpacked
 from avtool.training.phones import SILENCE
 from avtool.training.run import Run, arguments

@@ -20,11 +20,12 @@ class Party:
 
     Args:
         seconds: how long it is.
-        voices: how many people, drawn from these.
+        voices: how many people, drawn from these; where it is none, there is noise.
         alike: how often they are all women or all men: the hard case.
         level: a voice's level in dB lies within this of 0.
         changed: how often a voice is another's by speed, pitch and timbre.
         room, noise, pauses: how often there is one.
+        alone: how often there is noise where one speaks alone.
         noise_level: of the noise under the voices in dB, from and to.
     """
 
@@ -36,6 +37,7 @@ class Party:
     room: float = 0.25
     noise: float = 0.25
     pauses: float = 0.2
+    alone: float = 0.0
     noise_level: tuple[float, float] = (-20.0, 0.0)
 
 
@@ -45,10 +47,17 @@ class Mixer:
     Args:
         voices: the recordings to draw voices from. Readers are drawn evenly.
         noises: the recordings to draw noise from, besides made noise.
+        rooms: impulse responses of real rooms, besides made ones.
     """
 
-    def __init__(self, voices: Sequence[Recording], noises: Sequence[Recording]) -> None:
+    def __init__(
+        self,
+        voices: Sequence[Recording],
+        noises: Sequence[Recording],
+        rooms: Sequence[Recording] = (),
+    ) -> None:
         self._noises = [item.samples for item in noises]
+        self._rooms = [item.samples for item in rooms]
         self._readers: dict[str, list[Array]] = {}
         for item in voices:
             self._readers.setdefault(item.speaker, []).append(item.samples)
@@ -65,7 +74,7 @@ class Mixer:
         length = round(party.seconds * RATE)
         parts = np.zeros((slots + 1, length), np.float32)
         count = min(slots, int(rng.choice(party.voices)))
-        room = Room(rng) if rng.random() < party.room else None
+        room = self.room(rng) if rng.random() < party.room else None
         alike = rng.random() < party.alike
         names = self._alike[rng.integers(2)] if alike else self._names
         for slot, name in enumerate(rng.choice(names, count, replace=False)):
@@ -76,7 +85,8 @@ class Mixer:
                 voice = paused(rng, voice)
             gain = rng.uniform(-party.level, party.level)
             parts[slot] = voice * (10 ** (gain / 20) * 0.05 / (active_level(voice) + 1e-6))
-        if rng.random() < party.noise:
+        noisy = party.noise if count > 1 else max(party.noise, party.alone)
+        if rng.random() < noisy or not count:
             parts[slots] = self.noise(rng, length, party)
         return parts * np.float32(10 ** (rng.uniform(-15, 10) / 20))
 
@@ -96,6 +106,11 @@ class Mixer:
         spectrum = np.pad(spectrum, (0, length // 2 + 1 - len(spectrum)))
         return np.fft.irfft(spectrum * tilt(rng, len(spectrum)), length).astype(np.float32)
 
+    def room(self, rng: np.random.Generator) -> Room:
+        """A made room, or at times a real one."""
+        real = self._rooms and rng.random() < 0.4
+        return Room(rng, self._rooms[rng.integers(len(self._rooms))] if real else None)
+
     def noise(self, rng: np.random.Generator, length: int, party: Party) -> Array:
         """A part of a noise, recorded or made, at the party's level against a voice's."""
         noise = self._any_noise(rng, length)
@@ -112,23 +127,41 @@ class Mixer:
 
 
 class Room:
-    """A room of random size: a direct sound, then a tail that decays (Polack's model, 1988)."""
+    """A room: a direct sound, then a tail that decays, made (Polack's model, 1988) or recorded.
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    Args:
+        response: float [time], an impulse response; None makes one.
+    """
+
+    def __init__(self, rng: np.random.Generator, response: Array | None = None) -> None:
         self._decay = rng.uniform(0.1, 0.6)  # seconds to fall by 60 dB
         self._tail = rng.uniform(-12, 3)  # dB against the direct sound
+        self._response = response
 
     def heard(self, rng: np.random.Generator, voice: Array) -> Array:
         """A voice as heard in it, from a place of its own; the direct sound is not delayed."""
-        length = round(self._decay * RATE)
-        times = np.arange(length) / RATE
-        tail = rng.standard_normal(length) * 10 ** (-3 * times / self._decay)
+        tail = self._made(rng) if self._response is None else self._recorded(rng)
         tail[: round(rng.uniform(0.002, 0.012) * RATE)] = 0
         tail *= 10 ** (self._tail / 20) / np.sqrt(np.sum(tail**2) + 1e-9)
         tail[0] = 1
-        size = 1 << (len(voice) + length - 1).bit_length()
+        size = 1 << (len(voice) + len(tail) - 1).bit_length()
         wet = np.fft.irfft(np.fft.rfft(voice, size) * np.fft.rfft(tail, size), size)
         return wet[: len(voice)].astype(np.float32)
+
+    def _made(self, rng: np.random.Generator) -> Array:
+        length = round(self._decay * RATE)
+        times = np.arange(length) / RATE
+        tail: Array = rng.standard_normal(length) * 10 ** (-3 * times / self._decay)
+        return tail
+
+    def _recorded(self, rng: np.random.Generator) -> Array:
+        """The response from its direct sound on, as from a place nearer or farther."""
+        assert self._response is not None
+        direct = int(np.abs(self._response).argmax())
+        length = min(RATE, len(self._response) - direct)
+        times = direct + np.arange(length) * rng.uniform(0.8, 1.25)
+        tail: Array = np.interp(times, np.arange(len(self._response)), self._response)
+        return tail
 
 
 def active_level(voice: Array) -> float:

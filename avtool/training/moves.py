@@ -20,7 +20,7 @@ from avtool.pipelines import film as filming
 from avtool.pipelines.hearing import FPS, RATE, opening
 from avtool.pipelines.speech import HEARD
 from avtool.training import corpus
-from avtool.training.lipvoice import VALID
+from avtool.training.lipvoice_data import VALID
 from avtool.training.phones import Ear, labels, transcripts
 from avtool.values import Array, Audio
 

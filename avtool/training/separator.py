@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,13 +20,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.multiprocessing.spawn import spawn
+from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 
 from avtool.metrics.separation import right_voice, si_sdr_improvement
 from avtool.models import weights
 from avtool.models.lipvoice import LipVoice
 from avtool.models.separator import Config, Separator, clustering_loss, permutation_loss
-from avtool.training import corpus, lipvoice
+from avtool.training import corpus, lipvoice_data
 from avtool.training.company import Company, Scene
 from avtool.training.lipvoice import Pairs
 from avtool.training.mixing import Mixer, Party
@@ -44,7 +46,8 @@ class Recipe:
         alike: how often all voices are of one sex.
         easy: steps over which three voices, rooms, noise and pauses come in; 0, where it begins
             with weights.
-        clustering: weight of the clustering loss against one dB.
+        clustering, count: weights of the clustering loss, and of the number of voices, against
+            one dB.
         average: how slowly the averaged weights follow (Polyak), a step.
     """
 
@@ -58,6 +61,7 @@ class Recipe:
     alike: float = 0.4
     easy: int = 5000
     clustering: float = 3.0
+    count: float = 1.5
     average: float = 0.998
     seed: int = 0
 
@@ -94,7 +98,7 @@ class Steps(Dataset[Batch]):
         hard = min(1.0, step / recipe.easy) if recipe.easy else 1.0
         slots = 3 if draw.random() < recipe.triples * hard else 2
         # Sometimes fewer speak than the head has voices: it must leave them silent.
-        voices = (3, 3, 3, 2, 1) if slots == 3 else (2, 2, 2, 2, 2, 2, 2, 1)
+        voices = (3, 3, 3, 3, 2, 2, 1, 0) if slots == 3 else (2, 2, 2, 2, 2, 1, 1, 0)
         fewer = draw.random() < hard
         party = Party(
             recipe.seconds,
@@ -103,6 +107,7 @@ class Steps(Dataset[Batch]):
             room=0.25 * hard,
             noise=0.3 * hard,
             pauses=0.25 * hard,
+            alone=0.8 * hard,
         )
         seeds = [(recipe.seed, step, self.rank, n) for n in range(recipe.batch)]
         if draw.random() >= recipe.faces * hard:
@@ -137,6 +142,20 @@ def score(model: Separator, mixer: Mixer, count: int, device: str) -> dict[str, 
     return found
 
 
+def score_count(model: Separator, mixer: Mixer, count: int, device: str) -> dict[str, float]:
+    """How often the number of voices is right: none, one, two, three; half of them in noise."""
+    right = []
+    for n in range(0, count, 4):
+        for voices in range(4):
+            party = Party(4.0, (voices,), level=2.5, changed=0.0, room=0.2, noise=0.5, pauses=0.2)
+            parts = np.stack([mixer.draw((777, n + k, voices), party, 3) for k in range(4)])
+            with torch.inference_mode():
+                mixture = torch.from_numpy(parts.sum(1)).to(device)
+                trunk = model.parts_and_trunk(mixture, 2)[1]
+                right.append((model.count(trunk).argmax(-1) == voices).float().mean())
+    return {"count": float(torch.stack(right).mean())}
+
+
 def score_seen(
     model: Separator, match: LipVoice, company: Company, count: int, device: str
 ) -> dict[str, float]:
@@ -165,7 +184,7 @@ def loss_of(
     device: str = "cpu",
     bound: float = 1.0,
 ) -> Tensor:
-    """What one step goes down: the error of the voices, and of telling places apart.
+    """What one step goes down: the error of the voices, of telling places apart, of the count.
 
     Args:
         bound: how far voices with known lips must be found in their own places, from 0 to 1.
@@ -178,7 +197,10 @@ def loss_of(
     loss = permutation_loss(given, targets)[0]
     if batch.known is not None:
         loss = loss.lerp(permutation_loss(given, targets, batch.known.to(device))[0], bound)
-    return loss.mean() + recipe.clustering * clustering_loss(model, trunk, targets)
+    number = targets[:, :-1].any(-1).sum(1)
+    counted = cross_entropy(model.count(trunk.float()), number)
+    told = recipe.clustering * clustering_loss(model, trunk, targets)
+    return loss.mean() + told + recipe.count * counted
 
 
 def halves(device: str) -> bool:
@@ -202,6 +224,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=Recipe.batch, help="mixtures a process")
     parser.add_argument("--seconds", type=float, default=Recipe.seconds)
     parser.add_argument("--begin", type=Path, help="weights to begin with")
+    parser.add_argument("--lipvoice", type=Path, help="the lip-voice match whose lips it sees")
+    parser.add_argument("--faces", type=float, default=Recipe.faces, help="share of seen voices")
     parser.add_argument("--width", type=int, default=Config.width)
     parser.add_argument("--hidden", type=int, default=Config.hidden)
     parser.add_argument("--blocks", type=int, default=Config.blocks)
@@ -209,9 +233,10 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     packed, clips = given.out / "corpus.npz", given.out / "clips.npz"
     if not packed.exists():
-        corpus.pack(corpus.more_readers(corpus.recordings(given.data)), packed)
+        items = corpus.more_readers(corpus.recordings(given.data))
+        corpus.pack(chain(items, corpus.more_speakers(given.data)), packed)
     if not clips.exists():
-        lipvoice.pack(given.data, clips)
+        lipvoice_data.pack(given.data, clips)
     if given.processes > 1:
         (given.out / "meeting").unlink(missing_ok=True)  # of a run that was cut off
         spawn(_process, (given,), given.processes)
@@ -231,15 +256,22 @@ def _process(rank: int, given: argparse.Namespace) -> None:
     speech = [item for item in items if item.sex]
     learned = [item for item in speech if item.split == "train"]
     noises = [item for item in items if not item.sex and item.split == "train"]
+    rooms = [item for item in items if item.split == "room"]
     easy = 0 if given.begin else Recipe.easy
-    recipe = Recipe(batch=given.batch, seconds=given.seconds, easy=easy)
+    recipe = Recipe(batch=given.batch, seconds=given.seconds, faces=given.faces, easy=easy)
+    if given.begin:
+        recipe = replace(recipe, peak=recipe.peak * 2 / 3)
     config = Config(width=given.width, hidden=given.hidden, blocks=given.blocks)
     run = start(config, recipe, given.out, given.device)
     run.load(given.begin)
-    mixer = Mixer(learned, noises)
-    clips, *others = lipvoice.load(given.out / "clips.npz")
-    seen = {split: Company(mixer, Pairs(each, *others)) for split, each in clips.items()}
-    match = weights.lipvoice().to(given.device)
+    mixer = Mixer(learned, noises, rooms)
+    clips = lipvoice_data.load(given.out / "clips.npz")
+    filmed = {name: clips.valid[name] for name in ("s1", "performer") if name in clips.valid}
+    seen = {
+        split: Company(mixer, Pairs(each, clips.noises, clips.others))
+        for split, each in (("train", clips.train), ("valid", filmed))
+    }
+    match = weights.lipvoice(given.lipvoice).to(given.device)
     steps = Steps(mixer, seen["train"], recipe, run.step, rank)
     loader = DataLoader(steps, batch_size=None, num_workers=given.workers)
 
@@ -248,10 +280,11 @@ def _process(rank: int, given: argparse.Namespace) -> None:
             bound = min(1.0, 0.1 + max(0, run.step - recipe.easy) / recipe.bound)
             yield loss_of(run.model, match, batch, recipe, given.device, bound)
 
-    valid = Mixer([item for item in speech if item.split == "valid"], [])
+    valid = Mixer([item for item in speech if item.split == "valid"], noises[::10])
 
     def measured() -> dict[str, float]:
         found = score(run.average, valid, 32, given.device)
+        found |= score_count(run.average, valid, 24, given.device)
         return found | score_seen(run.average, match, seen["valid"], 64, given.device)
 
     for _ in run.steps(losses(), measured, given.minutes * 60, first=rank == 0):

@@ -194,7 +194,8 @@ def judged(data: Path, count: int) -> None:
                 with torch.inference_mode():
                     heard = judge.voice(torch.from_numpy(np.stack([sound, other]).astype("f4")))
                     look = judge.lips(torch.from_numpy(points)[None])
-                    odds = judge.evidence(look, heard) + judge.contrast(look[0], heard)
+                    spoken = torch.ones(heard.shape[:2], dtype=torch.bool)
+                    odds, _ = judge.odds(look[0], heard, spoken)
                 own, wrong = odds.sum(1).tolist()
                 found.setdefault(name, []).append(own > wrong)
     print(f"\nits own speech or another, by the lip-voice network on the finished video, {count}")

@@ -105,8 +105,9 @@ def lips(people: People, data: Path, model: str | None) -> None:
         """[clips, frames, ...] and [clips, time] -> log-odds of all with all."""
         with torch.inference_mode():
             seen, heard = match.lips(torch.from_numpy(lip)), match.voice(torch.from_numpy(sound))
-            found: Array = torch.einsum("itd,jtd->ij", seen, heard).numpy()
-            return found
+            power = np.square(sound.reshape(len(sound), -1, FRAME_SAMPLES)).mean(2)
+            spoken = torch.from_numpy(power > hearing.ACTIVE * power.max(1, keepdims=True))
+            return np.stack([match.odds(each, heard, spoken)[0].sum(1).numpy() for each in seen])
 
     def two(sounds: Array, first: int, frames: int) -> list[bool]:
         cut = sounds[:, first * FRAME_SAMPLES : (first + frames) * FRAME_SAMPLES]
@@ -183,17 +184,26 @@ def files(people: People, count: int, model: str | None) -> None:
     if count < len(couples):
         couples = couples[:: len(couples) // count]
     found: dict[str, list[tuple[float, ...]]] = {}
+    persons: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for n, (a, b) in enumerate(couples):
             video, truths = compose(people, (a, b), Path(folder))
             for way, rows in measure(video, truths, model).items():
                 found.setdefault(way, []).extend(rows)
+                for clip, row in zip((a, b), rows, strict=True):
+                    persons.setdefault((way, people.person[clip]), []).append(row)
             if sys.stderr.isatty():
                 print(f"\r{n + 1}/{len(couples)}", end="", file=sys.stderr)
     rows = []
     for way, each in found.items():
         score = means(each)
         rows.append((way, "  ".join(f"{name} {score[name]:.2f}" for name in COLUMNS)))
+    for way in ("avtool", "blind, lip-voice match"):
+        each = {who: means(rows_) for (w, who), rows_ in persons.items() if w == way}
+        text = "  ".join(f"{who} {score['SI-SDRi']:.1f}" for who, score in each.items())
+        mean = np.mean([score["SI-SDRi"] for score in each.values()])
+        right = np.mean([score["right voice"] for score in each.values()])
+        rows.append((f"{way}, by person", f"SI-SDRi {mean:.2f}, right {right:.2f}: {text}"))
     title = f"Two people side by side, 0 dB, {len(couples)} videos, every face asked for"
     table(title, rows)
 
