@@ -42,7 +42,7 @@ class Weights:
 TABLE = {
     "separator": Weights(
         file="separator.safetensors",
-        sha256="92cb9785f8d96619fbab6d98c8ff996e570abbfa708a978fe4d13def25557583",
+        sha256="86131b774707c2c3ae58b70fc59b49a668313aef612240867cf6b825ca718c74",
         licence="Apache-2.0",
         data="LibriSpeech train-clean-100 (211 readers), GRID s1, ESC-10; all CC BY",
         score="see weights/separator.md",

@@ -22,8 +22,7 @@ WITHIN = 0.3  # how much the motion around a mouth counts, against that of a cel
 class Weights:
     """What counts how much, in log-odds, as ``training.fusion`` found it.
 
-    Those of lips, face and side are 0.6 of what it found: new faces tell less than the one that the
-    lip-voice match learned from, and microphones differ.
+    That of the side is 0.6 of what it found, as microphones differ.
 
     Args:
         motion: a unit of agreement of a cell's motion; thing: any cell, before anything is known.
@@ -31,11 +30,11 @@ class Weights:
         side: a unit of log-odds of a column.
     """
 
-    motion: float = 38.0
-    thing: float = -1.3
-    lips: float = 0.37
-    face: float = -3.3
-    side: float = 5.0
+    motion: float = 46.0
+    thing: float = -1.5
+    lips: float = 0.66
+    face: float = -0.1
+    side: float = 6.4
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,7 +36,6 @@ STILL = 0.005  # spread of the lips' opening, over the eyes' distance, of a mout
 ACTIVE = 0.01  # power of a frame against the loudest one of the sound, above which one speaks
 SHORTEST, PAUSE = 0.3, 0.4  # seconds of speech that count, and pauses that do not
 UNSEEN = 0.3  # log-odds a frame against a face that is not seen, or whose mouth rests
-SURE = 4.0  # log-odds by which a split that sees lips fits the faces better, to be believed alone
 MOST = 3  # voices that are told apart
 NONE, ONE = 0.8, 0.5  # how likely it must be that nobody speaks, or that only one does
 
@@ -128,9 +127,8 @@ def _split(
     """A window's parts, float32 [MOST + 1, time], and what the faces' lips say of them.
 
     Whoever speaks alone gets all that is speech, as one voice would only be torn by splitting it.
-    Two or more are told apart twice, without lips and with them. What is heard and what is seen
-    err in other ways, so their mean errs less; only where lips tell of another split than the
-    ears' are they believed alone.
+    Two or more are told apart twice, without lips and with them. The two err in different ways, so
+    their mean errs less, where it fits the faces better; elsewhere the lips led astray.
     """
     import torch
 
@@ -162,13 +160,11 @@ def _split(
     # In the order of the faces, and in time with the voice that fits each best.
     shown = [_late(moving[k].shown, int(told[k][1][fits[k].indices])) for k in sorted(some)]
     seen = parts_of(separator.features(spectrum, torch.stack(shown)[None]))
-    by_lips = _weighed(lipvoice, mono, seen, faces)
-    if states(by_lips)[0][1] > states(found)[0][1] + SURE:
-        return by_lips, seen
     alike = _correlation(parts[:head], seen[:head])
     order = max(permutations(range(head)), key=lambda o: sum(alike[o[k], k] for k in range(head)))
     both = (parts[[*order, *range(head, MOST + 1)]] + seen) / 2
-    return _weighed(lipvoice, mono, both, faces), both
+    fused = _weighed(lipvoice, mono, both, faces)
+    return (fused, both) if states(fused)[0][1] > states(found)[0][1] else (found, parts)
 
 
 def _count(likely: Array, most: int | None) -> int:

@@ -1,10 +1,10 @@
 """`avtool separate`: the voice of one face, out of all that is heard.
 
-Sound is separated, vision says whose voice it is: a network counts the voices of each window of the
-sound and splits it into as many (``models.separator``), another weighs each voice against each face's
-lips (``models.lipvoice``), and the best sequence of assignments over all windows (Viterbi 1967) keeps
-every face on its voice. Built after Ephrat et al., "Looking to Listen at the Cocktail Party"
-(2018).
+Sound is separated, vision says whose voice it is: a network counts the voices of each window of
+the sound and splits it into as many (``models.separator``), another weighs each voice against each
+face's lips (``models.lipvoice``), and the best sequence of assignments over all windows (Viterbi
+1967) keeps every face on its voice. Built after Ephrat et al., "Looking to Listen at the Cocktail
+Party" (2018).
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def talking(
     which = int(rng.integers(count))
     if which in centres:
         yield from examples(images, voices[which], centres.index(which), tracks)
-    yield from examples(images, voices[count], None, tracks, 20)
+    yield from examples(images, voices[count], None, tracks)
     made = scene((seed, 3), takes, things=1, seconds=len(images) / FPS, size=(2 * TILE[0], TILE[1]))
     beside = np.concatenate([images[:, :, : TILE[0]], made.images[: len(images)]], 2)
     alone = [track for track, at in zip(tracks, centres, strict=True) if at == 0]
