@@ -106,21 +106,74 @@ def shifted(plane: np.ndarray, x: float) -> np.ndarray:
 def test_flow_of_a_shift_is_the_shift_both_ways() -> None:
     base = texture(4)
     found = list(motion.fields([shown(shifted(base, 2.0 * k)) for k in range(3)], *SIZE))
-    assert found[1].shape == (2, *motion.grid_of(*SIZE), 3)
-    inner = np.median(found[1][:, 4:-4, 4:-4], (1, 2))  # ahead and back: x, y, brightness
+    values = found[1].values
+    assert values.shape == (2, *motion.grid_of(*SIZE), 3)
+    inner = np.median(values[:, 4:-4, 4:-4], (1, 2))  # ahead and back: x, y, brightness
     np.testing.assert_allclose(inner[:, 0], [2.0 / motion.CELL, -2.0 / motion.CELL], atol=0.05)
     np.testing.assert_allclose(inner[:, 1], 0, atol=0.05)
 
 
+def before(ground: np.ndarray, thing: np.ndarray, half: tuple[int, int]) -> np.ndarray:
+    """A thing's middle, half high and half wide in pixels, before a background."""
+    whole = ground.copy()
+    rows, columns = (slice(n // 2 - h, n // 2 + h) for n, h in zip(ground.shape, half, strict=True))
+    whole[rows, columns] = thing[rows, columns]
+    return whole
+
+
 def test_a_turn_is_a_jolt_and_steady_motion_is_none() -> None:
-    base, frames, turn = texture(5), 21, 12
+    base, ground, frames, turn = texture(5), texture(15), 21, 12
     x = [2.0 * (k if k <= turn else 2 * turn - k) for k in range(frames)]
-    window = list(motion.fields([shown(shifted(base, each)) for each in x], *SIZE))
+    images = [shown(before(ground, shifted(base, each), (40, 64))) for each in x]
+    window = list(motion.fields(images, *SIZE))
     jolt, _ = motion.histories(window, 10).moves
     inner = jolt.reshape(*motion.grid_of(256, 144), frames)[12:24, 24:40].mean((0, 1))
     assert inner.argmax() == turn
     assert inner[turn] == pytest.approx(4.0 / motion.CELL, rel=0.2)
     assert inner[4:9].max() < 0.15 * inner[turn]
+    # Most of the picture stands still, so nothing is taken for the camera's motion.
+    assert not any(each.camera.any() or each.exposure.any() or each.cut for each in window)
+
+
+def test_a_carried_camera_s_shakes_are_no_source() -> None:
+    """The whole picture jolts with the sound; so does a small thing in it, which is the source."""
+    rng = np.random.default_rng(16)
+    frames, most = 75, synchrony.LAG + synchrony.FAR
+    knocks = rng.random(frames + 2 * most) < 0.12
+    shake = 4.0 * np.cumsum(rng.choice([-1, 1], frames) * knocks[most:-most])
+    base, thing = texture(17), texture(18)
+    blows = rng.random(frames + 2 * most) < 0.12
+    hop = 5.0 * (np.cumsum(blows[most:-most]) % 2)
+
+    def agreement(camera: np.ndarray, own: np.ndarray | None, heard: np.ndarray) -> np.ndarray:
+        images = []
+        for k in range(frames):
+            plane = base if own is None else before(base, shifted(thing, own[k]), (14, 14))
+            images.append(shown(shifted(plane, camera[k])))
+        window = list(motion.fields(images, *SIZE))
+        sound = np.stack([heard, heard]).astype(np.float32)
+        followed = motion.histories(window, frames // 2)
+        found: np.ndarray = synchrony.synchrony(followed, frames // 2, sound, motion.grid_of(*SIZE))
+        return found
+
+    lively = agreement(np.zeros(frames), hop, blows)
+    assert agreement(shake, None, knocks).max() < 0.3 * lively.max()
+    shaken = agreement(shake, hop, blows)
+    row, column = np.unravel_index(int(shaken.argmax()), shaken.shape)
+    assert abs(row - 18) < 6 and abs(column - 32) < 8 + abs(shake).max() / motion.CELL
+    assert not shaken[:1].any() and not shaken[:, -1:].any()  # flow there is made up
+
+
+def test_nothing_moves_at_a_cut() -> None:
+    """The picture changes wholly where a sound begins: no jolt, no flash, no point goes on."""
+    first, second = texture(19), texture(20)
+    images = [shown(255 - first if k >= 20 else second) for k in range(40)]
+    found = list(motion.fields(images, *SIZE))
+    assert [k for k, each in enumerate(found) if each.cut] == [20]
+    for middle, begin, frames in ((10, 0, 20), (25, 20, 20)):
+        window, place = motion.shot(found, middle)
+        assert (len(window), place) == (frames, middle - begin)
+        assert motion.histories(window, place).moves.max() < 0.05
 
 
 def test_a_lamp_is_a_change_of_brightness_and_hardly_a_jolt() -> None:

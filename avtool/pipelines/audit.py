@@ -117,7 +117,7 @@ def motion_of(sight: Sight) -> Array:
     rows, cols = sight.grid
     motion = np.zeros((rows, cols))
     for field in sight.fields():
-        motion += np.linalg.norm(field[0, ..., :2], axis=-1)
+        motion += np.linalg.norm(field.values[0, ..., :2], axis=-1)
     return motion
 
 

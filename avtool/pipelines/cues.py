@@ -18,7 +18,7 @@ from avtool.media import Clip
 from avtool.pipelines import mel
 from avtool.pipelines.hearing import FPS, RATE, STEP, WINDOW, at_rate, mouths, windows
 from avtool.signal import direction
-from avtool.signal.motion import fields, grid_of, histories
+from avtool.signal.motion import Field, fields, grid_of, histories, shot
 from avtool.signal.synchrony import FAR, LAG, sounding, synchrony
 from avtool.values import Array, Audio
 
@@ -53,7 +53,7 @@ class Sight:
         """Rows and columns of maps."""
         return grid_of(*self.size)
 
-    def fields(self) -> Iterator[Array]:
+    def fields(self) -> Iterator[Field]:
         """The motion at each picture (see ``signal.motion``).
 
         Raises:
@@ -192,9 +192,9 @@ def weigh(
         yield Cues(middle, agree, faces, boxes, (where, sure), is_heard)
 
 
-def _windows(found: Iterator[Array], every: int) -> Iterator[tuple[int, list[Array], int]]:
-    """(frame, fields around it, its place among them)."""
-    held: deque[Array] = deque()
+def _windows(found: Iterator[Field], every: int) -> Iterator[tuple[int, list[Field], int]]:
+    """(frame, fields around it that are of its shot, its place among them)."""
+    held: deque[Field] = deque()
     first, middle, half, more = 0, 0, SPAN // 2, True
     while True:
         while more and first + len(held) <= middle + half:
@@ -207,7 +207,7 @@ def _windows(found: Iterator[Array], every: int) -> Iterator[tuple[int, list[Arr
         while first < middle - half:
             held.popleft()
             first += 1
-        yield middle, list(held), middle - first
+        yield middle, *shot(held, middle - first)
         middle += every
 
 
