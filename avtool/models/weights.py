@@ -42,9 +42,9 @@ class Weights:
 TABLE = {
     "separator": Weights(
         file="separator.safetensors",
-        sha256="86131b774707c2c3ae58b70fc59b49a668313aef612240867cf6b825ca718c74",
+        sha256="46295e4dbdb1f527e0df6f2aa5dc20d0b8ca00ee0214196524ff51cde2595ecd",
         licence="Apache-2.0",
-        data="LibriSpeech train-clean-100 (211 readers), GRID s1, ESC-10; all CC BY",
+        data="LibriSpeech, GRID s1, FACEGOOD, Picovoice, Arabic words, ESC-10, OpenAIR; see card",
         score="see weights/separator.md",
     ),
     "lipvoice": Weights(

@@ -167,15 +167,6 @@ def _split(
     return (fused, both) if states(fused)[0][1] > states(found)[0][1] else (found, parts)
 
 
-def _count(likely: Array, most: int | None) -> int:
-    """How many voices a window is split into; ``likely``: of none, one, two, three."""
-    if likely[0] > NONE:
-        return 0
-    if likely[1] > ONE * likely[1:].sum():
-        return 1
-    return min(2 + int(likely[3] > likely[2]), most or MOST)
-
-
 def _late(shown: Tensor, frames: int) -> Tensor:
     """Lips [frames, size] that many frames later; what comes in is not seen."""
     import torch

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -130,7 +131,7 @@ def windows(lips: Array, sound: Array) -> Iterator[Clip]:
 def pack(data: Path, out: Path) -> None:
     """Write lips and voices of all sources to one file, no pickle; a process a core."""
     opus = lambda *folder: sorted(data.joinpath(*folder).glob("*.opus"))  # noqa: E731
-    arrays: dict[str, Array] = {}
+    arrays: dict[str, Any] = {}
     items = list(corpus.recordings(data))
     with ProcessPoolExecutor(initializer=torch.set_num_threads, initargs=(1,)) as pool:
 

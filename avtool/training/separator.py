@@ -266,7 +266,9 @@ def _process(rank: int, given: argparse.Namespace) -> None:
     run.load(given.begin)
     mixer = Mixer(learned, noises, rooms)
     clips = lipvoice_data.load(given.out / "clips.npz")
-    filmed = {name: clips.valid[name] for name in ("s1", "performer") if name in clips.valid}
+    filmed: dict[str, lipvoice_data.Clips] = {
+        name: clips.valid[name] for name in ("s1", "performer") if name in clips.valid
+    }
     seen = {
         split: Company(mixer, Pairs(each, clips.noises, clips.others))
         for split, each in (("train", clips.train), ("valid", filmed))
