@@ -135,6 +135,21 @@ def test_a_turn_is_a_jolt_and_steady_motion_is_none() -> None:
     assert not any(each.camera.any() or each.exposure.any() or each.cut for each in window)
 
 
+def test_before_a_camera_that_stands_still_nothing_is_taken_off() -> None:
+    made = scenes.scene((21,), [np.random.default_rng(21).normal(0, 0.1, RATE)], seconds=1.6)
+    window = list(motion.fields(made.images, 480, 270))
+    assert not any(each.camera.any() or each.exposure.any() or each.cut for each in window)
+    found = motion.histories(window, 20)
+    x, y = np.moveaxis(found.places, 2, 0)
+    rows, columns = motion.grid_of(480, 270)
+    inside = (x > -0.5) & (x < columns - 0.5) & (y > -0.5) & (y < rows - 0.5)
+    stays = inside.all(0)
+    jolt = np.diff(found.places, 2, axis=0)
+    size = np.sqrt(np.square(jolt[..., 0]) + np.square(jolt[..., 1])).T
+    assert stays.mean() > 0.9 and size.max() > 0.5
+    assert np.array_equal(found.moves[0, stays, 1:-1], size[stays])
+
+
 def test_a_carried_camera_s_shakes_are_no_source() -> None:
     """The whole picture jolts with the sound; so does a small thing in it, which is the source."""
     rng = np.random.default_rng(16)
@@ -174,6 +189,40 @@ def test_nothing_moves_at_a_cut() -> None:
         window, place = motion.shot(found, middle)
         assert (len(window), place) == (frames, middle - begin)
         assert motion.histories(window, place).moves.max() < 0.05
+
+
+def test_a_knock_of_the_camera_is_no_cut() -> None:
+    base = 128 + 2 * (texture(22) - 128)
+    images = [shown(shifted(base, 20.0 * (k >= 15))) for k in range(30)]
+    assert np.abs(np.diff(images, axis=0).astype(np.int8).astype(float)).mean((1, 2, 3))[14] > 10
+    assert not any(each.cut for each in motion.fields(images, *SIZE))
+
+
+def test_a_sound_that_begins_at_a_cut_is_of_neither_shot() -> None:
+    rng = np.random.default_rng(23)
+    cut, frames = 41, 90
+    planes = [texture(24), 255 - texture(25)]
+    images = np.stack([shown(planes[k >= cut] + rng.normal(0, 2, (144, 256))) for k in range(frames)])
+    sound = np.zeros(frames * RATE // FPS, np.float32)
+    sound[cut * RATE // FPS :] = 0.1 * rng.standard_normal(len(sound) - cut * RATE // FPS)
+    sight = Sight(fusion.clip_of(images, sound), (), SIZE)
+    found = dict(looking.moving(sight, listen(Audio.of(sound, RATE)), 5))
+    assert len(found) == 18
+    assert max(agree.max() for agree in found.values()) < 0.03
+
+
+def test_what_lights_the_whole_picture_is_no_change_of_brightness() -> None:
+    base, frames, flash = texture(26), 24, 12
+    gain = np.where(np.arange(frames) >= flash, 1.15, 1.0)
+    images = [shown(each * base) for each in gain]
+    lamp = [shown(before(g * base, base + 60 * (k >= 18), (20, 20))) for k, g in enumerate(gain)]
+    for given, when in ((images, None), (lamp, 18)):
+        window = list(motion.fields(given, *SIZE))
+        change = motion.histories(window, 10).moves[1].reshape(*motion.grid_of(*SIZE), frames)
+        assert not any(each.cut for each in window)
+        assert change[4:-4, 4:-4, flash].mean() < 2  # of 19, the whole picture's
+        if when:
+            assert change[16:20, 30:34, when].mean() > 40
 
 
 def test_a_lamp_is_a_change_of_brightness_and_hardly_a_jolt() -> None:
@@ -243,6 +292,22 @@ def test_what_stands_still_never_agrees() -> None:
     histories = motion.Histories(moves, resting(75, 6, 8))
     heard = rng.random((2, 75 + 2 * (synchrony.LAG + synchrony.FAR))).astype(np.float32)
     assert synchrony.synchrony(histories, 37, heard, (6, 8)).max() < 0.02
+
+
+def test_a_short_shot_agrees_by_chance_no_more_than_a_long_one() -> None:
+    rng = np.random.default_rng(27)
+    rows, cols, most = 12, 16, synchrony.LAG + synchrony.FAR
+    best = {}
+    for frames in (10, 20, 51):
+        tops = []
+        for _ in range(12):
+            moves = 6 * rng.random((2, rows * cols, frames)).astype(np.float32) ** 4
+            heard = rng.random((2, frames + 2 * most)).astype(np.float32) ** 4
+            histories = motion.Histories(moves, resting(frames, rows, cols))
+            found = synchrony.synchrony(histories, frames // 2, heard, (rows, cols))
+            tops.append(found.max())
+        best[frames] = np.mean(tops)
+    assert max(best[10], best[20]) < 1.5 * best[51]
 
 
 def test_onsets_are_where_sound_begins() -> None:

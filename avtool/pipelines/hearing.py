@@ -37,7 +37,7 @@ ACTIVE = 0.01  # power of a frame against the loudest one of the sound, above wh
 SHORTEST, PAUSE = 0.3, 0.4  # seconds of speech that count, and pauses that do not
 UNSEEN = 0.3  # log-odds a frame against a face that is not seen, or whose mouth rests
 MOST = 3  # voices that are told apart
-NONE, ONE = 0.8, 0.5  # how likely it must be that nobody speaks, or that only one does
+NONE, ONE = 0.8, 0.2  # how likely it must be that nobody speaks, or that only one does
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from avtool.values import Array
 
 LAG, FAR = 5, 25  # frames: lags that count, and how many beyond them are the control on each side
 SPREAD = 25.0  # frames: of the moments around the middle that count
+ENOUGH = 50  # frames, of fewer of which more agree by chance
 LIKELY = 3.0  # frames: how far sound and picture are apart, about
 STILL = (0.1, 1.0)  # spread of a jolt's and a brightness's root that is hardly any
 BESIDE = 2.0  # cells apart within which two points are in one place
@@ -74,6 +75,7 @@ def synchrony(histories: Histories, middle: int, sound: Array, shape: tuple[int,
         found[some] += np.maximum(best, 0).sum(1) * lively[some]
     onsets = sound[1, LAG + FAR : LAG + FAR + frames]
     found *= 1 - _explained(found, histories.places, weight, onsets)
+    found *= min(1.0, frames / ENOUGH)  # as agreement by chance is about 1 / frames
     smooth: Array = cv2.GaussianBlur(
         found.reshape(shape), (3, 3), 0, borderType=cv2.BORDER_REPLICATE
     )
