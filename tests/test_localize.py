@@ -202,13 +202,15 @@ def test_a_sound_that_begins_at_a_cut_is_of_neither_shot() -> None:
     rng = np.random.default_rng(23)
     cut, frames = 41, 90
     planes = [texture(24), 255 - texture(25)]
-    images = np.stack([shown(planes[k >= cut] + rng.normal(0, 2, (144, 256))) for k in range(frames)])
+    images = np.stack(
+        [shown(planes[k >= cut] + rng.normal(0, 2, (144, 256))) for k in range(frames)]
+    )
     sound = np.zeros(frames * RATE // FPS, np.float32)
     sound[cut * RATE // FPS :] = 0.1 * rng.standard_normal(len(sound) - cut * RATE // FPS)
     sight = Sight(fusion.clip_of(images, sound), (), SIZE)
     found = dict(looking.moving(sight, listen(Audio.of(sound, RATE)), 5))
     assert len(found) == 18
-    assert max(agree.max() for agree in found.values()) < 0.03
+    assert max(agree.max() for agree in found.values()) < 0.1  # what moves with a sound has 0.5
 
 
 def test_what_lights_the_whole_picture_is_no_change_of_brightness() -> None:
