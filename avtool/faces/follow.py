@@ -20,6 +20,7 @@ from avtool.faces.detect import Square as Tile
 from avtool.faces.look import Appearance, Look, overlap
 from avtool.faces.mesh import Landmarker, Square, cut
 from avtool.faces.track import Track
+from avtool.signal.cut import RECENT, is_cut
 from avtool.values import Array
 
 KEY = 0.2  # seconds from one look of the detector to the next
@@ -28,7 +29,6 @@ TILES = (640, 320)  # sides in a picture of 1280 pixels, in proportion in larger
 SAME = 0.5  # IoU above which two meshes are one face
 STRANGER = 2.0  # distance of looks beyond which a mesh may be on somebody else
 FOLLOWED = 0.5  # IoU with the picture before, above which a mesh was followed and has not jumped
-CHANGED = 0.35  # part of the picture that a new shot changes at least
 NEAR = 3.0  # seconds that a lost face is waited for in its place
 BRIDGE = 0.4  # seconds; shorter gaps are filled
 SHORTEST = 0.3  # seconds; shorter tracks are false alarms
@@ -122,7 +122,7 @@ class Tracker:
         self._frame = 0
         self._faces: list[_Face] = []
         self._grey: Array | None = None
-        self._changes: deque[float] = deque(maxlen=12)
+        self._changes: deque[float] = deque(maxlen=RECENT)
         self._turn = 0  # whose tiles' turn it is
 
     def step(self, image: Array) -> None:
@@ -162,17 +162,13 @@ class Tracker:
         ]
 
     def _is_cut(self, image: Array) -> bool:
-        """Whether a new shot starts: suddenly most of the picture changes, not waving hands."""
+        """Whether a new shot starts."""
         rows, columns = (max(1, n // 48) for n in image.shape[:2])
         grey = image[::rows, ::columns].mean(2, dtype=np.float32)
         before, self._grey = self._grey, grey
         if before is None or before.shape != grey.shape:
             return before is not None
-        changes = np.abs(grey - before)
-        change = float(changes.mean())
-        usual = float(np.median(self._changes)) if self._changes else 0.0
-        self._changes.append(change)
-        return change > 10 and change > 4 * usual and float((changes > 10).mean()) > CHANGED
+        return is_cut(np.abs(grey - before), self._changes)
 
     def _untangle(self, image: Array, looks: dict[_Face, Look]) -> None:
         """Where two meshes fell on one face, the track that looks like it keeps it."""
@@ -292,8 +288,7 @@ class Tracker:
             group = [face for face in left if face.frames[0] <= until]
             left = left[len(group) :]
             ordered += sorted(group, key=lambda f: float(np.frombuffer(f.boxes, "f4")[:4:2].sum()))
-        found = [self._finished(face, number, ordered) for number, face in enumerate(ordered, 1)]
-        return found
+        return [self._finished(face, number, ordered) for number, face in enumerate(ordered, 1)]
 
     def _finished(self, face: _Face, number: int, others: list[_Face]) -> Track:
         frames = np.array(face.frames, np.int64)

@@ -64,7 +64,10 @@ class Heard:
                 if who == place:
                     first = number * STEP * FPS
                     heard[first : first + window.active.shape[1]] |= window.active[voice]
-        return spans(heard & sized(self.seen[place], len(heard)))
+        seen = self.seen[place][: len(heard)]
+        heard[: len(seen)] &= seen
+        heard[len(seen) :] = False
+        return spans(heard)
 
 
 def hear(
@@ -148,22 +151,19 @@ def _split(
         parts[0], parts[1:-1] = parts[:-1].sum(0), 0
     if count == 0:
         parts[-1], parts[:-1] = parts.sum(0), 0
-    found = _weighed(lipvoice, mono, parts, faces)
-    moving = [each for each in faces if each.lips is not None and each.seen.any()]
+    found, late = _weighed(lipvoice, mono, parts, faces)
+    moving = [k for k, each in enumerate(faces) if each.lips is not None and each.seen.any()]
     if count < 2 or blind or not moving:
         return found, parts
-    heard = lipvoice.voice(torch.from_numpy(_whole_frames(parts[:head])))
-    spoken = torch.from_numpy(_active(parts[:head]))
-    told = [each.odds(lipvoice, heard, spoken) for each in moving]
-    fits = [odds.sum(1).max(0) for odds, _ in told]
-    some = sorted(range(len(moving)), key=lambda k: -float(fits[k].values))[:head]
+    fits = found.evidence[:, :head]
+    some = sorted(moving, key=lambda k: -fits[k].max())[:head]
     # In the order of the faces, and in time with the voice that fits each best.
-    shown = [_late(moving[k].shown, int(told[k][1][fits[k].indices])) for k in sorted(some)]
+    shown = [_late(faces[k].shown, int(late[k, fits[k].argmax()])) for k in sorted(some)]
     seen = parts_of(separator.features(spectrum, torch.stack(shown)[None]))
     alike = _correlation(parts[:head], seen[:head])
     order = max(permutations(range(head)), key=lambda o: sum(alike[o[k], k] for k in range(head)))
     both = (parts[[*order, *range(head, MOST + 1)]] + seen) / 2
-    fused = _weighed(lipvoice, mono, both, faces)
+    fused, _ = _weighed(lipvoice, mono, both, faces)
     return (fused, both) if states(fused)[0][1] > states(found)[0][1] else (found, parts)
 
 
@@ -183,22 +183,25 @@ def _count(likely: Array, most: int | None) -> int:
     return min(2 + int(likely[3] > likely[2]), most or MOST)
 
 
-def _weighed(lipvoice: LipVoice, mono: Array, parts: Array, faces: Sequence[Mouth]) -> Window:
-    """What lips say of a window's parts."""
+def _weighed(
+    lipvoice: LipVoice, mono: Array, parts: Array, faces: Sequence[Mouth]
+) -> tuple[Window, Array]:
+    """What lips say of a window's parts, and how late each voice is, in frames [faces, voices]."""
     import torch
 
     active = _active(parts[:-1])
     some = active.any(1)
-    evidence = np.zeros((len(faces), len(active)))
+    evidence, late = np.zeros((2, len(faces), len(active)))
     if some.any():
         heard = lipvoice.voice(torch.from_numpy(_whole_frames(parts[:-1][some])))
         spoken = torch.from_numpy(active[some])
         for row, each in enumerate(faces):
-            evidence[row, some] = each.odds(lipvoice, heard, spoken)[0].sum(1).numpy()
+            odds, late[row, some] = each.odds(lipvoice, heard, spoken)
+            evidence[row, some] = odds.sum(1).numpy()
             if each.lips is None:
                 evidence[row] -= GIVEN  # which is for lips that move
     level = (parts[:-1] ** 2).mean(1) / max(float((mono**2).mean()), 1e-12)
-    return Window(len(mono), evidence, level, np.zeros((len(active),) * 2), active)
+    return Window(len(mono), evidence, level, np.zeros((len(active),) * 2), active), late
 
 
 def _active(voices: Array) -> Array:
@@ -257,11 +260,6 @@ def visible(track: Track) -> Array:
         if last - first < PAUSE * FPS:
             found[first : last + 1] = True
     return found
-
-
-def sized(mask: Array, length: int) -> Array:
-    """A mask [n], cut or filled with False to a length."""
-    return np.pad(mask[:length], (0, max(0, length - len(mask))))
 
 
 def _whole_frames(parts: Array) -> Array:

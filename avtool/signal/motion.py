@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from avtool.signal.cut import RECENT, is_cut
 from avtool.values import Array
 
 LONG_SIDE = 256  # of the pictures that flow is computed on, in pixels
@@ -29,7 +30,6 @@ FLICKER = 0.2  # of 255 a picture, below which its exposure stays
 NEARLY = 0.1  # part of the camera's motion that cells may miss and still agree with it
 PARALLAX = 0.25  # part of the camera's jolt that near and far things do not share
 FITS = 3  # times that the camera's motion is fitted
-CHANGED = 0.35  # part of the picture that a new shot changes at least
 
 
 def grid_of(width: int, height: int) -> tuple[int, int]:
@@ -79,7 +79,7 @@ def fields(images: Iterable[Array], width: int, height: int) -> Iterator[Field]:
     """
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     size, grid = _small(width, height), grid_of(width, height)
-    changes: deque[float] = deque(maxlen=12)
+    changes: deque[float] = deque(maxlen=RECENT)
     held: tuple[Array, Field] | None = None
     for image in images:
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -90,7 +90,7 @@ def fields(images: Iterable[Array], width: int, height: int) -> Iterator[Field]:
             last.values[0, ..., :2] = _flow(flow, before, gray, grid)
             field.values[1, ..., :2] = _flow(flow, gray, before, grid)
             left = _share(last, field)
-            if _is_cut(left, changes):  # then none of this means anything
+            if is_cut(left, changes):  # then none of this means anything
                 field = Field.of(field.values[0, ..., 2], cut=True)
                 for each in (last.values[0, ..., :2], last.camera[0], last.exposure[0]):
                     each[:] = 0
@@ -98,14 +98,6 @@ def fields(images: Iterable[Array], width: int, height: int) -> Iterator[Field]:
         held = gray, field
     if held is not None:
         yield held[1]
-
-
-def _is_cut(change: Array, changes: deque[float]) -> bool:
-    """Whether a new shot starts, by the rule of ``faces.follow``; change: [rows, columns]."""
-    usual = float(np.median(changes)) if changes else 0.0
-    mean = float(change.mean())
-    changes.append(mean)
-    return mean > 10 and mean > 4 * usual and float((change > 10).mean()) > CHANGED
 
 
 def _share(one: Field, two: Field) -> Array:

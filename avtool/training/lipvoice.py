@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ from avtool.values import Array
 
 CALIBRATED = 40  # batches
 SPOKEN = 0.01  # power of a frame against the loudest one of its voice, above which it is speech
+# How often each source is drawn.
+SHARES = {"s1": 0.3, "performer": 0.2, "readers": 0.2, "commands": 0.2, "words": 0.1}
 # Each lip point's mirror image: both rings run from the right corner, by the left one, back.
 MIRROR = [ring + (10 - n) % 20 for ring in (0, 20) for n in range(20)]
 
@@ -40,22 +42,12 @@ class Recipe:
         batch: clips a step; sounds: sounds without speech a step.
         frames: the shortest and the longest window.
         lags: furthest shift of a shifted negative, in frames.
-        sources: how often a batch is of each source.
     """
 
     batch: int = 48
     sounds: int = 8
     frames: tuple[int, int] = (20, 70)
     lags: int = 12
-    sources: Mapping[str, float] = field(
-        default_factory=lambda: {
-            "s1": 0.3,
-            "performer": 0.2,
-            "readers": 0.2,
-            "commands": 0.2,
-            "words": 0.1,
-        }
-    )
     peak: float = 2e-3
     decay: float = 0.02
     average: float = 0.998
@@ -76,9 +68,7 @@ class Pairs:
         """
         rng = np.random.default_rng(seed)
         frames = int(rng.integers(recipe.frames[0], recipe.frames[1] + 1))
-        names = list(self.sources)
-        weight = np.array([recipe.sources.get(name, 0.0) for name in names])
-        clips = self.sources[names[rng.choice(len(names), p=weight / weight.sum())]]
+        (clips,) = self._picked(rng, 1)
         chosen = rng.choice(len(clips.lips), min(recipe.batch, len(clips.lips)), replace=False)
         lips, sounds = [], []
         for index in chosen:
@@ -99,20 +89,23 @@ class Pairs:
 
     def people(self, rng: np.random.Generator, count: int) -> list[tuple[Clips, int]]:
         """Some clips, no one twice: now all of one source, now of any."""
-        names = list(self.sources)
-        weight = np.array([Recipe().sources.get(name, 0.0) for name in names])
-        picked = rng.choice(len(names), count, p=weight / weight.sum())
+        picked = self._picked(rng, count)
         if rng.random() < 0.5:
-            picked[:] = picked[0]
+            picked = picked[:1] * count
         found: list[tuple[Clips, int]] = []
-        for name in picked:
-            clips = self.sources[names[name]]
+        for clips in picked:
             taken = [index for each, index in found if each is clips]
             index = int(rng.integers(len(clips.lips)))
             while index in taken:
                 index = int(rng.integers(len(clips.lips)))
             found.append((clips, index))
         return found
+
+    def _picked(self, rng: np.random.Generator, count: int) -> list[Clips]:
+        """A source each time, by its share."""
+        share = np.array([SHARES[name] for name in self.sources])
+        every = list(self.sources.values())
+        return [every[n] for n in rng.choice(len(every), count, p=share / share.sum())]
 
     def one(self, rng: np.random.Generator, frames: int) -> tuple[Array, Array]:
         """Somebody who talks: changed lips float32 [frames, 40, 3], and the sound as it is."""
@@ -131,8 +124,8 @@ class Pairs:
         """
         if rng.random() < 0.3:
             return None
-        names = list(self.sources)
-        source = self.sources[names[rng.integers(len(names))]]
+        every = list(self.sources.values())
+        source = every[rng.integers(len(every))]
         lips = source.lips[rng.integers(len(source.lips))].astype(np.float32)
         lips = np.roll(lips, int(rng.integers(len(lips))), 0) - np.median(lips, 0)
         return lips * np.float32(rng.uniform(0.1, 1.0))

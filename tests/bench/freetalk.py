@@ -35,6 +35,7 @@ from avtool.training.fusion import clip_of, face_clip, tiled
 from avtool.values import Array, Audio
 
 TILE = (288, 288)  # a face's picture in a scene of ``localize``
+WINDOW = round(2.9 * FPS)
 SILENCE_DB = -30.0  # what a voice that is silence counts as
 SPEAKS = 0.01  # power of a frame against the loudest one, above which one speaks (-20 dB)
 
@@ -101,6 +102,11 @@ def loud(sound: Array) -> Array:
     return found
 
 
+def windows(each: Person) -> list[Person]:
+    """Those of 2.9 s that one has, or the whole of a shorter clip."""
+    return [each.part(n, WINDOW) for n in range(0, max(1, each.frames - WINDOW + 1), WINDOW)]
+
+
 def alone(who: list[Person]) -> Iterator[str]:
     yield "alone, whole clips: seconds called speech of those that are, and the voice given"
     hits, total, scores = 0.0, 0.0, []
@@ -121,11 +127,10 @@ def alone(who: list[Person]) -> Iterator[str]:
 
 def scenes(who: list[Person]) -> Iterator[tuple[str, list[Person]]]:
     """Every pair: the windows of 2.9 s that both have, and the whole of the shorter clip."""
-    window = round(2.9 * FPS)
     for a, b in combinations(who, 2):
         shorter = min(a.frames, b.frames)
-        for first in range(0, shorter - window + 1, window):
-            yield "2.9 s", [p.part(first, window, n) for n, p in enumerate((a, b), 1)]
+        for first in range(0, shorter - WINDOW + 1, WINDOW):
+            yield "2.9 s", [p.part(first, WINDOW, n) for n, p in enumerate((a, b), 1)]
         yield "whole", [p.part(0, shorter, n) for n, p in enumerate((a, b), 1)]
 
 
@@ -192,11 +197,11 @@ def best_order(mixture: Array, true: Array) -> Array:
 
 def listener(who: list[Person]) -> Iterator[str]:
     yield "a talker beside a listener, who is the film of another talk without its sound"
-    window, right, scores, given_sound, silent = round(2.9 * FPS), [], [], [], []
+    right, scores, given_sound, silent = [], [], [], []
     for a, b in permutations(who, 2):
         shorter = min(a.frames, b.frames)
-        for first in range(0, max(1, shorter - window + 1), window):
-            talks, listens = a.part(first, window, 1), b.part(first, window, 2)
+        for first in range(0, max(1, shorter - WINDOW + 1), WINDOW):
+            talks, listens = a.part(first, WINDOW, 1), b.part(first, WINDOW, 2)
             sound = level(talks.sound)
             voices = separated([talks.track, listens.track], sound)
             scores.append(score(voices[0], sound))
@@ -217,8 +222,7 @@ def noise(who: list[Person], data: Path) -> Iterator[str]:
     for decibels in (0, 5):
         gains, silent = [], []
         for each in who:
-            for first in range(0, max(1, each.frames - 72 + 1), 72):
-                part = each.part(first, 72)
+            for part in windows(each):
                 for _ in range(3):
                     sound = level(part.sound)
                     kind = items[int(rng.integers(len(items)))].samples
@@ -241,8 +245,7 @@ def nobody(who: list[Person], data: Path) -> Iterator[str]:
     readers = [i for i in corpus.recordings(data, sounds="readers") if i.split == "test"]
     found: dict[str, list[bool]] = {}
     for each in who:
-        for first in range(0, max(1, each.frames - 72 + 1), 72):
-            part = each.part(first, 72)
+        for part in windows(each):
             for _ in range(3):
                 for name, group in (("ESC-10", items), ("a reader off screen", readers)):
                     sound = group[int(rng.integers(len(group)))].samples
@@ -266,11 +269,11 @@ def localize(data: Path) -> Iterator[str]:
     films = [face_clip(p, TILE) for p in sorted((data / "freetalk").glob("talk-*.mp4"))]
     readers = [i for i in corpus.recordings(data, sounds="readers") if i.split == "test"]
     rng, visible, away = np.random.default_rng(2026), [], []
-    for count, frames in ((2, 72), (4, 50)):
+    for count, frames in ((2, WINDOW), (4, 50)):
         whole, steps, least = [], [], []
         for group in combinations(range(len(films)), count):
             frames_here = min(frames, *(len(films[k][0]) for k in group))
-            for first in range(0, min(len(films[k][0]) for k in group) - frames_here + 1, 72):
+            for first in range(0, min(len(films[k][0]) for k in group) - frames_here + 1, WINDOW):
                 images = tiled([films[k][0][first : first + frames_here] for k in group], 2)
                 tracks = follow(iter(images), FPS)
                 size = (images.shape[2], images.shape[1])

@@ -1,0 +1,25 @@
+"""Whether a new shot starts: suddenly most of the picture changes."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from avtool.values import Array
+
+RECENT = 12  # changes that tell what is usual
+LEAST, SUDDEN = 10.0, 4.0  # of 255 that the picture changes on average, and against the usual
+SHARE = 0.35  # part of the picture that changes by as much; waving hands reach less
+
+
+def is_cut(change: Array, recent: deque[float]) -> bool:
+    """Whether a picture begins a new shot; its mean change joins the recent ones.
+
+    Shape:
+        change: float [...], of brightness from the picture before, 0 to 255, a place each
+    """
+    usual = float(np.median(recent)) if recent else 0.0
+    mean = float(change.mean())
+    recent.append(mean)
+    return mean > LEAST and mean > SUDDEN * usual and float((change > LEAST).mean()) > SHARE
