@@ -42,14 +42,14 @@ class Weights:
 TABLE = {
     "separator": Weights(
         file="separator.safetensors",
-        sha256="46295e4dbdb1f527e0df6f2aa5dc20d0b8ca00ee0214196524ff51cde2595ecd",
+        sha256="1c4b39223a186ec418267859bae50a93a7829ff92065386fc96196dbaca6ee1c",
         licence="Apache-2.0",
         data="LibriSpeech, GRID s1, FACEGOOD, Picovoice, Arabic words, ESC-10, OpenAIR; see card",
         score="see weights/separator.md",
     ),
     "lipvoice": Weights(
         file="lipvoice.safetensors",
-        sha256="78e75b3b510371b3e497cf1605505a0a8fae621cbe2bb0743c6f60c8edf1e4b1",
+        sha256="df14d65da0496c2e2e9b56bb4508b5cc9c06c5c639fe11b09d44a7025d72ac75",
         licence="Apache-2.0",
         data="GRID s1, FACEGOOD, LibriSpeech, Picovoice, Arabic commands, ESC-10; see the card",
         score="see weights/lipvoice.md",
