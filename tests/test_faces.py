@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from avtool.faces import (
+from avtool.face import (
     Detector,
     Landmarker,
     Track,
@@ -24,9 +24,9 @@ from avtool.faces import (
     mesh,
     to_arrays,
 )
-from avtool.faces.align import HEAD, LIPS
-from avtool.faces.detect import Detections, decode, iou, merge, tiles, whole
-from avtool.faces.mesh import Square, cut
+from avtool.face.align import HEAD, LIPS
+from avtool.face.detect import Detections, decode, iou, merge, tiles, whole
+from avtool.face.mesh import Square, cut
 
 FPS = 25
 
@@ -133,7 +133,7 @@ def test_no_face_in_a_picture_without(detector: Detector, landmarker: Landmarker
 
 
 def test_networks_load_silently():
-    code = "from avtool.faces import Detector, Landmarker; Detector(); Landmarker()"
+    code = "from avtool.face import Detector, Landmarker; Detector(); Landmarker()"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
     code += "; import sys; print('heard', file=sys.stderr)"

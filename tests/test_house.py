@@ -20,7 +20,7 @@ FLOORS = {
     "avtool.pipelines": 4,
     "avtool.training": 4,
     "avtool.signal": 3,
-    "avtool.faces": 3,
+    "avtool.face": 3,
     "avtool.models": 3,
     "avtool.metrics": 3,
     "avtool.media": 2,
@@ -38,7 +38,7 @@ FLOORS = {
 # What a floor's modules must not know, whoever offers it.
 FORBIDDEN = {
     "avtool.signal": ("avtool.media", "avtool.save", "pathlib", "typer", "torch"),
-    "avtool.faces": ("avtool.media", "avtool.save", "pathlib", "typer", "torch"),
+    "avtool.face": ("avtool.media", "avtool.save", "pathlib", "typer", "torch"),
     "avtool.mouth": ("avtool.media", "avtool.save", "pathlib", "typer", "torch"),
     "avtool.models": ("avtool.media", "avtool.save", "typer"),
     "avtool.metrics": ("avtool.media", "avtool.save", "pathlib", "typer", "torch"),

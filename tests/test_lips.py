@@ -21,7 +21,7 @@ from scipy.optimize import nnls
 
 from avtool import media
 from avtool.errors import InputError
-from avtool.faces import LIPS, Landmarker, Track, align, track
+from avtool.face import LIPS, Landmarker, Track, align, track
 from avtool.head.model import UNITS
 from avtool.media import Clip, Spec
 from avtool.media.picture import read_picture

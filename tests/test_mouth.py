@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from avtool.faces import Detector, Landmarker
+from avtool.face import Detector, Landmarker
 from avtool.mouth import Painter
 from avtool.mouth.inside import JAW
 from avtool.mouth.shape import EYES, MOUTH, Pose

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from avtool.errors import InputError
-from avtool.faces import Track
+from avtool.face import Track
 from avtool.media import Clip
 from avtool.models import weights
 from avtool.models.lipvoice import LAG, LipVoice

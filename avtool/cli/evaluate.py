@@ -12,7 +12,7 @@ import numpy as np
 from avtool import media
 from avtool.cli.jobs import MEDIA_SUFFIXES
 from avtool.errors import InputError
-from avtool.faces import Track
+from avtool.face import Track
 from avtool.metrics import localization as metric_of
 from avtool.metrics import separation as metric
 from avtool.pipelines import cues, hearing

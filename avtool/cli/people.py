@@ -13,7 +13,7 @@ from avtool.cache import cached
 from avtool.cli.batch import Report, Tick, drive
 from avtool.cli.jobs import Job, Plan, expanded, is_folder
 from avtool.errors import InputError, MediaError
-from avtool.faces import Track, from_arrays, to_arrays
+from avtool.face import Track, from_arrays, to_arrays
 from avtool.media import Clip, Media, Spec
 from avtool.media.write import replace_sound
 from avtool.pipelines import faces as looking

@@ -11,7 +11,7 @@ from avtool.cli.jobs import Job, Plan, expanded
 from avtool.cli.people import stages, tracks_of
 from avtool.draw.heat import drawn
 from avtool.errors import InputError, MediaError
-from avtool.faces import Track
+from avtool.face import Track
 from avtool.media import Media, Spec
 from avtool.media.write import write_video
 from avtool.pipelines import localize as locating

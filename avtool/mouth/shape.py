@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avtool.faces import align
+from avtool.face import align
 from avtool.values import Array
 
 PARTED = 0.008  # head units between inner lips that still count as closed

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from avtool.errors import InputError
-from avtool.faces import Track
+from avtool.face import Track
 from avtool.media import Clip
 from avtool.pipelines import mel
 from avtool.pipelines.hearing import FPS, RATE, STEP, WINDOW, at_rate, mouths, windows

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from avtool.errors import InputError
-from avtool.faces import Track
-from avtool.faces import track as follow
+from avtool.face import Track
+from avtool.face import track as follow
 from avtool.media import Clip, Spec
 from avtool.pipelines.hearing import FPS, RATE, hear
 from avtool.values import Face, Faces

@@ -10,10 +10,10 @@ from itertools import islice
 import numpy as np
 
 from avtool.errors import InputError
-from avtool.faces import LIPS, Landmarker, Track, align
-from avtool.faces.detect import iou
-from avtool.faces.look import Look
-from avtool.faces.mesh import MARGIN, POINTS, Square
+from avtool.face import LIPS, Landmarker, Track, align
+from avtool.face.detect import iou
+from avtool.face.look import Look
+from avtool.face.mesh import MARGIN, POINTS, Square
 from avtool.media import Media, Spec
 from avtool.mouth import Painter
 from avtool.pipelines.hearing import FPS as TRACKED

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from avtool.faces import LIPS, Track
+from avtool.face import LIPS, Track
 from avtool.media.read import resampled
 from avtool.pipelines.assignment import GIVEN, State, Window, assign, states
 from avtool.spool import Spool

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from avtool.errors import InputError
-from avtool.faces import Landmarker, track
+from avtool.face import Landmarker, track
 from avtool.head import model
 from avtool.head.model import UNITS
 from avtool.head.render import Camera, render

@@ -18,7 +18,7 @@ import numpy as np
 
 from avtool.ahead import Ahead
 from avtool.errors import InputError
-from avtool.faces import Track
+from avtool.face import Track
 from avtool.media import Clip, Spec
 from avtool.pipelines.cues import Cues, Sight, Sound, listen, moving, weigh
 from avtool.pipelines.faces import find

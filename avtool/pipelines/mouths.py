@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avtool.faces import LIPS, LIPS_INNER
+from avtool.face import LIPS, LIPS_INNER
 from avtool.media import Clip
 from avtool.metrics.lips import correlation, lag, landmark_distance
 from avtool.pipelines import faces

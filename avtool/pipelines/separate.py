@@ -16,7 +16,7 @@ from fractions import Fraction
 import numpy as np
 
 from avtool.errors import InputError
-from avtool.faces import Track
+from avtool.face import Track
 from avtool.media import Clip, Spec
 from avtool.pipelines.assignment import Window
 from avtool.pipelines.faces import find

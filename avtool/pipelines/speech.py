@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from avtool.faces import LIPS, LIPS_INNER
+from avtool.face import LIPS, LIPS_INNER
 from avtool.head.model import UNITS, smooth
 from avtool.media import Clip
 from avtool.models import weights as loaded

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from avtool.faces import Landmarker
-from avtool.faces.mesh import EYES, Square, cut
+from avtool.face import Landmarker
+from avtool.face.mesh import EYES, Square, cut
 from avtool.head import model as heads
 from avtool.head import people
 from avtool.head.people import TRAITS

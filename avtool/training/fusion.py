@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from avtool import media
-from avtool.faces import Track
-from avtool.faces import track as follow
+from avtool.face import Track
+from avtool.face import track as follow
 from avtool.media import Clip, Spec
 from avtool.pipelines.cues import Cues, Sight, listen, weigh
 from avtool.pipelines.fusion import Weights, fuse

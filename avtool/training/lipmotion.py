@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from avtool.faces import LIPS
+from avtool.face import LIPS
 from avtool.metrics import lips as metric
 from avtool.models.lipmotion import PHONES, Config, LipMotion, prepared
 from avtool.pipelines.speech import INNER_LOWER, INNER_UPPER

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from avtool import media
-from avtool.faces import LIPS
+from avtool.face import LIPS
 from avtool.head.model import UNITS
 from avtool.models import weights
 from avtool.models.lipvoice import FPS, FRAME_SAMPLES, RATE

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from avtool import media
-from avtool.faces import LIPS
+from avtool.face import LIPS
 from avtool.head.model import UNITS, smooth
 from avtool.models.lipmotion import MELS, Config
 from avtool.pipelines import faces, mel
@@ -71,8 +71,8 @@ def reach_of(units: Array) -> Array:
 
 def units_of(count: int = 5) -> Array:
     """How ARKit's units move the mesh, float32 [52, 468, 3]: the drawn head, seen as a face is."""
-    from avtool.faces import Detector, Landmarker
-    from avtool.faces.detect import whole
+    from avtool.face import Detector, Landmarker
+    from avtool.face.detect import whole
     from avtool.head import model
     from avtool.head.raster import rasterise
     from avtool.head.render import Camera, render

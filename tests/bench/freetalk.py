@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from avtool import media
-from avtool.faces import Track
-from avtool.faces import track as follow
+from avtool.face import Track
+from avtool.face import track as follow
 from avtool.media import Clip
 from avtool.metrics import separation as metric
 from avtool.models import weights

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from avtool import media
-from avtool.faces import track
+from avtool.face import track
 from avtool.media import Clip, Spec
 from avtool.media.write import write_video
 from avtool.metrics.lips import closures

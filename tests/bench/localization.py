@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from separation import resident
 
-from avtool.faces import track as follow
+from avtool.face import track as follow
 from avtool.media import ffmpeg
 from avtool.media.write import write_video
 from avtool.metrics.localization import auroc

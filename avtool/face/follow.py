@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from avtool.faces.align import align, lips
-from avtool.faces.detect import Detector, iou, tiles, whole
-from avtool.faces.detect import Square as Tile
-from avtool.faces.look import Appearance, Look, overlap
-from avtool.faces.mesh import Landmarker, Square, cut
-from avtool.faces.track import Track
+from avtool.face.align import align, lips
+from avtool.face.detect import Detector, iou, tiles, whole
+from avtool.face.detect import Square as Tile
+from avtool.face.look import Appearance, Look, overlap
+from avtool.face.mesh import Landmarker, Square, cut
+from avtool.face.track import Track
 from avtool.signal.cut import RECENT, is_cut
 from avtool.values import Array
 

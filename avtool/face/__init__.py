@@ -3,11 +3,11 @@
 Works on frames, uint8 RGB [height, width, 3], and knows no files but its packaged networks.
 """
 
-from avtool.faces.align import LIPS, LIPS_INNER, LIPS_OUTER, align, lips
-from avtool.faces.detect import Detections, Detector
-from avtool.faces.follow import Tracker, track
-from avtool.faces.mesh import Landmarker
-from avtool.faces.track import Track, from_arrays, to_arrays
+from avtool.face.align import LIPS, LIPS_INNER, LIPS_OUTER, align, lips
+from avtool.face.detect import Detections, Detector
+from avtool.face.follow import Tracker, track
+from avtool.face.mesh import Landmarker
+from avtool.face.track import Track, from_arrays, to_arrays
 
 __all__ = [
     "LIPS",

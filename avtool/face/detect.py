@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from avtool.faces import mesh
-from avtool.faces.tflite import Network
+from avtool.face import mesh
+from avtool.face.tflite import Network
 from avtool.values import Array
 
 SIDE = 192  # pixels, the network's input

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avtool.faces.align import align
-from avtool.faces.detect import iou
-from avtool.faces.mesh import EYES, Landmarker, Square, cut
+from avtool.face.align import align
+from avtool.face.detect import iou
+from avtool.face.mesh import EYES, Landmarker, Square, cut
 from avtool.values import Array
 
 PRESENCE = 0.5  # a mesh below this is no face
