@@ -6,16 +6,23 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 import soundfile
+import typer
 from conftest import Avtool, sine_wav
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
-from avtool.cli.say import say
+from avtool.cli import app
+from avtool.cli.terminal import say
+from avtool.draw.canvas import Canvas
 from avtool.errors import InputError, MediaError
 
 SAMPLE = Path(__file__).parents[1] / "sample_media" / "speech.wav"
@@ -179,16 +186,12 @@ def test_usage_errors(avtool: Avtool, arguments: list[object], words: str) -> No
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--n-mels", 0], "--n-mels is at least 1"),
         (["--fmin", 9000], "do not fit a rate of 16000 Hz"),
-        (["--win", 400, "--n-fft", 256], "longer than --n-fft (256)"),
-        (["--window", "kaiser"], "--window kaiser is unknown; use hann"),
-        (["--n-mfcc", 200], "--n-mfcc 200 does not fit 80 mel bands"),
-        (["--deltas", 3], "--deltas is 0, 1 or 2"),
+        (["--win", "25ms", "--n-fft", 256], "longer than --n-fft (256)"),
         (["--duration", "0.01", "--deltas", 1], "--deltas needs 9 frames"),
     ],
 )
-def test_options_that_do_not_fit(avtool: Avtool, options: list[object], words: str) -> None:
+def test_options_that_do_not_fit_a_file(avtool: Avtool, options: list[object], words: str) -> None:
     ran = avtool("mfcc", SAMPLE, *options)
     assert ran.code == 1
     assert words in ran.err
@@ -267,3 +270,275 @@ def test_python_has_the_same_functions(tmp_path: Path) -> None:
     assert avtool.waveform(SAMPLE).waveform.samples.shape == (1, soundfile.info(SAMPLE).frames)
     with pytest.raises(InputError, match="there is no option n_mel"):
         avtool.mel(SAMPLE, n_mel=3)
+
+
+def test_mfcc_of_silence_is_flat(avtool: Avtool) -> None:
+    """Rounding noise is not blown up to red and blue; speech is not flat."""
+    soundfile.write("silent.wav", np.zeros(48_000), 16_000)
+    # So long that a column of the picture is the mean of four frames, the last of three.
+    soundfile.write("long.wav", np.zeros(6002 * 160), 16_000)
+    for told in ([], ["--preset", "kaldi"], ["--preset", "whisper"], ["--deltas", 2]):
+        for source in ("silent.wav", "long.wav", SAMPLE):
+            assert avtool("mfcc", source, *told, "-o", "x.png", "--overwrite").code == 0
+            with Image.open("x.png") as image:
+                panel = np.asarray(image.convert("RGB"))[92:714, 116:1452].reshape(-1, 3)
+            colours = np.unique(panel, axis=0)
+            if source == SAMPLE:
+                assert len(colours) > 100, told
+            else:
+                assert len(colours) == 1 and np.ptp(colours) <= 2, told  # and it is no hue
+
+
+@dataclass
+class Drawn:
+    """What a picture says: its texts (x, y, text, size, anchor), its colour scale."""
+
+    texts: list[tuple[float, float, str, int, str]]
+    scale: tuple[float, float, str]
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Height and text of each tick left of the panel."""
+        return [(y, text) for x, y, text, _, anchor in self.texts if anchor == "rm" and x < 116]
+
+
+@pytest.fixture
+def drawn(avtool: Avtool, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Drawn]:
+    """Run a command for its picture and tell what was written into it."""
+
+    def run(*arguments: object) -> Drawn:
+        seen = Drawn([], (0.0, 0.0, ""))
+        write, scale = Canvas._text, Canvas.scale
+
+        def text(self: Canvas, at: Any, text: str, size: int, anchor: str, *rest: int) -> None:
+            seen.texts.append((*at, text, size, anchor))
+            write(self, at, text, size, anchor, *rest)
+
+        def scaled(self: Canvas, low: float, high: float, unit: str) -> None:
+            seen.scale = (low, high, unit)
+            scale(self, low, high, unit)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Canvas, "_text", text)
+            patch.setattr(Canvas, "scale", scaled)
+            ran = avtool(*arguments, "-o", "drawn.png", "--overwrite")
+        assert ran.code == 0, ran.err
+        return seen
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("told", "unit", "moves"),
+    [
+        (["spectrogram"], "dB re peak", 0.0),
+        (["spectrogram", "--power", 1], "dB re peak", 0.0),
+        (["mel"], "dB re 1", -6.0206),
+        (["mel", "--power", 1], "dB re 1", -6.0206),
+        (["mel", "--preset", "librosa"], "dB re 1", -6.0206),
+        (["mel", "--preset", "kaldi"], "ln re 1", -2 * np.log(2)),
+        (["mel", "--preset", "whisper"], "log10, scaled", -2 * np.log10(2) / 4),
+        (["mel", "--preset", "wav2lip"], "dB, scaled", -6.0206 * 0.08),
+    ],
+)
+def test_decibels_say_what_they_refer_to(
+    drawn: Callable[..., Drawn], told: list[object], unit: str, moves: float
+) -> None:
+    """Half the sound is 6 dB below on a scale that refers to 1, and no less on its own peak's."""
+    sound, rate = soundfile.read(SAMPLE)
+    soundfile.write("whole.wav", 0.3 * sound, rate, subtype="FLOAT")
+    soundfile.write("half.wav", 0.15 * sound, rate, subtype="FLOAT")
+    command, *options = told
+    whole, half = (drawn(command, name, *options).scale for name in ("whole.wav", "half.wav"))
+    assert whole[2] == half[2] == unit
+    assert abs(half[1] - whole[1] - moves) < 1e-3
+    if moves == 0:
+        assert whole[1] == 0
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        ["spectrogram"],
+        ["mel"],
+        ["mel", "--preset", "librosa"],
+        ["mel", "--preset", "kaldi"],
+        ["mel", "--n-mels", 10],
+        ["mel", "--fmin", 3100, "--fmax", 4900, "--n-mels", 8],
+        ["mel", "--sr", 2000],
+        ["mfcc"],
+        ["mfcc", "--n-mfcc", 21, "--deltas", 2],
+        ["waveform"],
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 2, 5, 8])
+def test_tick_texts_do_not_lie_on_each_other(
+    drawn: Callable[..., Drawn], told: list[object], channels: int
+) -> None:
+    if channels > 2 and told[0] != "waveform":
+        return
+    sound, rate = soundfile.read(SAMPLE)
+    soundfile.write("many.wav", np.stack([sound * 0.9**k for k in range(channels)], 1), rate)
+    ticks = drawn(told[0], "many.wav", *told[1:]).ticks()
+    assert len(ticks) >= 3
+    pen = ImageDraw.Draw(Image.new("L", (1, 1)))
+    boxes = [pen.textbbox((101, y), t, ImageFont.load_default(20), "rm") for y, t in sorted(ticks)]
+    for above, below in pairwise(boxes):
+        free = below[1] - above[3]
+        assert free >= 2, ticks
+        if told[0] == "mel":  # a scale that is not even looks crowded sooner
+            assert free >= 1.25 * (above[3] - above[1]), ticks
+
+
+@pytest.mark.parametrize("command", ["spectrogram", "mel", "mfcc"])
+def test_the_mean_of_channels_says_so(drawn: Callable[..., Drawn], command: str) -> None:
+    sound, rate = soundfile.read(SAMPLE)
+    soundfile.write("two.wav", np.stack([sound, 0.5 * sound[::-1]], 1), rate)
+
+    def subtitle(*arguments: object) -> str:
+        return drawn(command, *arguments).texts[1][2]
+
+    assert subtitle("two.wav").endswith("hop 10 ms,  mean of 2 channels")
+    assert subtitle("two.wav", "--mono").endswith("mean of 2 channels")
+    assert subtitle("two.wav", "--channel", 2).endswith("channel 2 of 2")
+    assert subtitle(SAMPLE).endswith("hop 10 ms")
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 8])
+def test_amplitude_ticks_stand_where_the_sound_is(
+    drawn: Callable[..., Drawn], channels: int
+) -> None:
+    """A square wave's edges in the picture are at its amplitude on the ticks of its own lane."""
+    square = np.where(np.arange(16_000) % 2, 1.0, -1.0)
+    peaks = [0.4 * 0.8**k for k in range(channels)]
+    soundfile.write("squares.wav", np.stack([p * square for p in peaks], 1), 16_000)
+    ticks = drawn("waveform", "squares.wav").ticks()
+    with Image.open("drawn.png") as image:
+        column = np.asarray(image.convert("L"))[:, 700]
+    inside = np.flatnonzero(column[92:714] < 200) + 92.5
+    lanes = np.split(inside, np.flatnonzero(np.diff(inside) > 3) + 1)
+    assert len(lanes) == channels
+    ticks = [(y, float(text)) for y, text in sorted(ticks)]
+    each = len(ticks) // channels
+    assert each >= 2 and each * channels == len(ticks)
+    for number, (rows, peak) in enumerate(zip(lanes, peaks, strict=True)):
+        own = ticks[number * each : (number + 1) * each]
+        places, values = np.array(own).T
+        slope, centre = np.polyfit(values, places, 1)
+        assert abs(centre + slope * peak - rows[0]) < 2.5
+        assert abs(centre - slope * peak - rows[-1]) < 2.5
+
+
+def test_help_says_the_true_defaults(avtool: Avtool) -> None:
+    """Each default that the help names, given as an option, changes nothing; another one does."""
+    commands = typer.main.get_command(app).commands
+    words = {p.opts[0]: p.help for p in commands["mfcc"].params if p.param_type_name == "option"}
+    other = {"--sr": 8000, "--n-fft": 1024, "--win": "20ms", "--hop": "5ms", "--window": "hamming"}
+    other |= {"--power": 1, "--n-mels": 40, "--fmin": 100, "--fmax": 4000}
+    other |= {"--n-mfcc": 20, "--lifter": 22, "--deltas": 1}
+    said = {"the file's own": 16_000, "next power of two from --win": 512, "half the rate": 8000}
+
+    def numbers(*arguments: object) -> bytes:
+        ran = avtool("mfcc", SAMPLE, *arguments, "-o", "x.npy", "--overwrite")
+        assert ran.code == 0, ran.err
+        return Path("x.npy").read_bytes()
+
+    plain = numbers()
+    for flag, another in other.items():
+        assert len(words[flag]) <= 75
+        default = words[flag].rpartition("[")[2].removesuffix("]")
+        default = said.get(default, default.replace(" ms", "ms"))
+        assert numbers(flag, default) == plain, flag
+        assert numbers(flag, another) != plain, flag
+    assert words["--center"].endswith("[--center]") and numbers("--center") == plain
+    assert numbers("--no-center") != plain
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"n_mels": -3}, "--n-mels is at least 1, not -3; "),
+        ({"n_fft": 0}, "--n-fft is at least 1, not 0; "),
+        ({"sr": -5}, "--sr is at least 1, not -5; "),
+        ({"win": 400, "n_fft": 256}, "--win (400 samples) is longer than --n-fft (256); raise"),
+        ({"win": 0.025, "n_fft": 256, "sr": 16_000}, "--win (400 samples) is longer than --n-fft"),
+        ({"hop": 1e-6, "sr": 16_000}, "--hop is at least one sample, not 0; make it longer"),
+        ({"window": "kaiser"}, "--window kaiser is unknown; use hann, hamming, "),
+        ({"power": -1.0}, "--power is at least 0, not -1; use "),
+        ({"power": 0.0}, "--power 0 is complex, mel bands are not; use 1 (magnitude) or 2"),
+        ({"power": float("nan")}, "--power is a number, not nan; use "),
+        ({"fmin": -1.0}, "--fmin is at least 0, not -1; leave it out for 0 Hz"),
+        ({"fmin": 500.0, "fmax": 400.0}, "--fmax 400 Hz is not above --fmin 500 Hz; raise"),
+        ({"fmax": 9000.0, "sr": 16_000}, "do not fit a rate of 16000 Hz; choose 0 <= fmin < fmax"),
+        ({"n_mfcc": 200}, "--n-mfcc 200 does not fit 80 mel bands; lower it or raise --n-mels"),
+        ({"n_mfcc": 0}, "--n-mfcc is at least 1, not 0; "),
+        ({"deltas": 3}, "--deltas is 0, 1 or 2, not 3; use "),
+        ({"deltas": -1}, "--deltas is at least 0, not -1; use 0 (none), 1 or 2"),
+        ({"lifter": -2.0}, "--lifter is at least 0, not -2; use 0 for none"),
+        ({"preset": "whisper", "n_fft": -8}, "--n-fft is at least 1, not -8; "),
+        ({"preset": "kaldi", "n_fft": 256}, "--win (400 samples) is longer than --n-fft (256)"),
+    ],
+)
+def test_python_and_the_command_line_refuse_alike(
+    avtool: Avtool, given: dict[str, Any], words: str
+) -> None:
+    """Before any file is opened: this one is not there."""
+    import avtool as library
+
+    with pytest.raises(InputError) as told:
+        library.mfcc("missing.wav", **given)
+    assert words in str(told.value) and "\n" not in str(told.value)
+    flags = [part for name, value in given.items() for part in (f"--{name}", value)]
+    flags = [part.replace("_", "-") if isinstance(part, str) else part for part in flags]
+    if isinstance(given.get("hop"), float):
+        flags = [f"{1e-6:f}" if part == 1e-6 else part for part in flags]
+    ran = avtool("mfcc", "missing.wav", *flags)
+    assert (ran.code, ran.out, ran.err) == (2, "", f"avtool: {told.value}\n")
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "given"),
+    [
+        ("waveform", {"sr": 0}),
+        ("waveform", {"sr": 44_100.0}),
+        ("spectrogram", {"win": 0}),
+        ("spectrogram", {"win": "25ms"}),
+        ("spectrogram", {"hop": float("inf")}),
+        ("spectrogram", {"hop": True}),
+        ("spectrogram", {"n_fft": 512.0}),
+        ("spectrogram", {"n_fft": "512", "preset": "librosa"}),
+        ("spectrogram", {"window": None}),
+        ("spectrogram", {"window": "two\nlines"}),
+        ("spectrogram", {"center": "no"}),
+        ("spectrogram", {"pad": "edge"}),
+        ("spectrogram", {"span": "all"}),
+        ("spectrogram", {"scale": float("inf")}),
+        ("mel", {"n_mels": 2.5}),
+        ("mel", {"n_mels": "80"}),
+        ("mel", {"fmax": "8k"}),
+        ("mel", {"log": "log2"}),
+        ("mel", {"mel_scale": "bark"}),
+        ("mel", {"mel_norm": "area"}),
+        ("mel", {"top": -80.0}),
+        ("mel", {"clip": (4.0, -4.0)}),
+        ("mel", {"clip": 4.0}),
+        ("mfcc", {"delta_kind": "htk"}),
+        ("mfcc", {"energy": 1}),
+        ("mfcc", {"lifter_from": 0.5}),
+    ],
+)
+def test_python_refuses_what_no_file_can_have(command: str, given: dict[str, Any]) -> None:
+    import avtool
+
+    with pytest.raises(InputError) as told:
+        getattr(avtool, command)("missing.wav", **given)
+    assert "; " in str(told.value) and "\n" not in str(told.value)  # one line, with the next step
+    assert any(name.replace("_", "-") in str(told.value).replace("_", "-") for name in given)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    import avtool
+
+    counted = {"win": np.int64(400), "hop": np.int32(160), "n_mels": np.int64(40)}
+    ours = avtool.mel(SAMPLE, **counted, power=np.float32(2)).mel.values
+    assert np.array_equal(ours, avtool.mel(SAMPLE, win=400, hop=160, n_mels=40).mel.values)

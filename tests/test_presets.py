@@ -20,6 +20,7 @@ import scipy.signal
 import soundfile
 import torch
 
+from avtool.errors import InputError
 from avtool.media import Clip
 from avtool.pipelines import mel, mfcc, spectrogram
 from avtool.pipelines.presets import options
@@ -180,22 +181,83 @@ def db_error(ours: Array, truth: Array, unit_db: float) -> float:
 @pytest.mark.parametrize("preset", TOOLS)
 def test_preset_equals_tool(preset: str, win: int) -> None:
     span = lengths(preset, win)
-    for name, y in SOUNDS.items():
-        truth = TOOLS[preset](y, **span)
-        if truth.power is not None:
-            chosen = options(spectrogram.Options, preset, sr=None, **span)
-            power = spectrogram.run(clip(y), chosen).spectrogram.values
-            peak = truth.power.max()
-            for error in worst(power, truth.power):
-                assert error <= 1e-6 * peak, (name, error / peak)
-        ours = mel.run(clip(y), options(mel.Options, preset, **span)).mel.values
-        assert db_error(ours, truth.log_mel, truth.unit_db) <= 2e-3, name
-        # Without a floor under the maximum, a pure tone's far bands are the rounding noise of
-        # either tool's float32, over 120 dB down.
-        if truth.mfcc is not None and (preset, name) != ("kaldi", "tone"):
-            ours = mfcc.run(clip(y), options(mfcc.Options, preset, **span)).mfcc.values
-            for error in worst(ours, truth.mfcc):
-                assert error <= 2e-3, (name, error)
+    for name in SOUNDS:
+        assert_equal(preset, name, TOOLS[preset](SOUNDS[name], **span), **span)
+
+
+def assert_equal(preset: str, name: str, truth: Truth, **given: int) -> None:
+    """Our power, log-mel and MFCC of a sound against the tool's, with what is told."""
+    y = SOUNDS[name]
+    if truth.power is not None:
+        chosen = options(spectrogram.Options, preset, sr=None, **given)
+        power = spectrogram.run(clip(y), chosen).spectrogram.values
+        peak = truth.power.max()
+        for error in worst(power, truth.power):
+            assert error <= 1e-6 * peak, (name, error / peak)
+    ours = mel.run(clip(y), options(mel.Options, preset, **given)).mel.values
+    assert db_error(ours, truth.log_mel, truth.unit_db) <= 2e-3, name
+    # Without a floor under the maximum, a pure tone's far bands are the rounding noise of
+    # either tool's float32, over 120 dB down.
+    if truth.mfcc is not None and (preset, name) != ("kaldi", "tone"):
+        ours = mfcc.run(clip(y), options(mfcc.Options, preset, **given)).mfcc.values
+        for error in worst(ours, truth.mfcc):
+            assert error <= 2e-3, (name, error)
+
+
+@pytest.mark.filterwarnings("ignore:Empty filters detected")
+@pytest.mark.parametrize("n_fft", [256, 512, 1000, 4096])
+@pytest.mark.parametrize("preset", ["librosa", "torchaudio", "whisper"])
+def test_n_fft_alone_is_what_the_tool_makes_of_it(preset: str, n_fft: int) -> None:
+    """librosa's functions are told n_fft and nothing else, so that their own defaults speak."""
+    for name in ("speech", "noise"):
+        y = SOUNDS[name]
+        if preset == "librosa":
+            power = np.abs(librosa.stft(y, n_fft=n_fft)) ** 2
+            mels = librosa.feature.melspectrogram(y=y, sr=RATE, n_fft=n_fft)
+            ceps = librosa.feature.mfcc(y=y, sr=RATE, n_fft=n_fft)
+            truth = Truth(power, librosa.power_to_db(mels), ceps, 1.0)
+        else:
+            # transforms.Spectrogram: win_length is n_fft, hop_length half of it. Whisper's
+            # audio.py: hann_window(N_FFT), and HOP_LENGTH is 160 whatever N_FFT is.
+            truth = TOOLS[preset](y, n_fft, n_fft, n_fft // 2 if preset == "torchaudio" else 160)
+        assert_equal(preset, name, truth, n_fft=n_fft)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"win_length": 600}, {"hop_length": 100}, {"win_length": 602, "hop_length": 300}],
+)
+def test_a_window_or_hop_that_is_told_stays(told: dict[str, int]) -> None:
+    truth = np.abs(librosa.stft(speech(), n_fft=1024, **told)) ** 2
+    given = {name.removesuffix("_length"): length for name, length in told.items()}
+    chosen = options(spectrogram.Options, "librosa", n_fft=1024, **given)
+    ours = spectrogram.run(clip(speech()), chosen).spectrogram.values
+    assert max(worst(ours, truth)) <= 1e-6 * truth.max()
+
+
+def test_a_window_told_in_seconds_gives_librosas_hop() -> None:
+    """25 ms at 22050 Hz are 551 samples, and a quarter of them 137: cut, not rounded."""
+    chosen = options(spectrogram.Options, "librosa", n_fft=1024, win=0.025)
+    stft = chosen.stft(22_050)
+    assert (stft.win_samples, stft.hop_samples) == (551, 551 // 4)
+    chosen = options(spectrogram.Options, "librosa", n_fft=1024, win=0.025, sr=None)
+    assert chosen.stft(16_000).hop_samples == 100
+
+
+@pytest.mark.parametrize(("preset", "win", "hop"), [("wav2lip", 800, 200), ("yamnet", 400, 160)])
+def test_a_window_that_does_not_follow_n_fft(preset: str, win: int, hop: int) -> None:
+    """Wav2Lip's win_size is a number of its own, YAMNet's window is told in seconds."""
+    truth = TOOLS[preset](SOUNDS["speech"], win, 2048, hop)
+    assert_equal(preset, "speech", truth, n_fft=2048)
+
+
+@pytest.mark.parametrize("preset", ["kaldi", "wav2lip", "yamnet"])
+def test_n_fft_shorter_than_such_a_window_says_what_to_do(preset: str) -> None:
+    longer, own = options(mel.Options, preset, n_fft=4096), options(mel.Options, preset)
+    assert (longer.win, longer.hop) == (own.win, own.hop)
+    words = r"--win \((400|800) samples\) is longer than --n-fft \(256\); raise --n-fft or shorten"
+    with pytest.raises(InputError, match=words):
+        options(mel.Options, preset, n_fft=256)
 
 
 @pytest.mark.parametrize("win", WINDOWS)

@@ -15,6 +15,7 @@ from avtool.draw.palette import INK, MAP
 from avtool.values import Array
 
 WIDTH, HEIGHT = 1600, 800
+LINE = 20  # pixels from tick to tick up a panel, that their texts stay apart
 LEFT, TOP, RIGHT, BOTTOM = 116, 92, 148, 86  # margins around the panel
 PANEL_W, PANEL_H = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
@@ -61,11 +62,19 @@ class Canvas:
         self._text((LEFT + PANEL_W / 2, HEIGHT - 20), f"time [{unit}]", 20, "mm", 150)
 
     def value_axis(self, marks: list[tuple[float, str]], label: str) -> None:
-        """Marks: (height in the panel, 0 at its foot to 1, text)."""
+        """Marks: (height in the panel, 0 at its foot to 1, text).
+
+        Where two texts would lie on each other, the mark that comes first stays.
+        """
+        written: list[float] = []
         for height, text in marks:
             y = TOP + (1 - height) * PANEL_H
+            if text and any(abs(y - other) < LINE for other in written):
+                continue
             self._draw.line((LEFT - 9, y, LEFT - 1, y), fill=120)
-            self._text((LEFT - 15, y), text, 20, "rm")
+            if text:
+                self._text((LEFT - 15, y), text, 20, "rm")
+                written.append(y)
         # Written sideways: drawn on its own, turned, and laid down.
         font = typeface(20)
         width = ceil(font.getlength(label))
@@ -88,10 +97,16 @@ class Canvas:
             self._text((x + width + 12, y), f"{k * step:g}", 18, "lm")
         self._text((x + width / 2, TOP - 16), unit, 18, "mm", 150)
 
-    def legend(self) -> None:
-        """What the two shades of a waveform are."""
+    def lane_names(self, names: list[str]) -> None:
+        """Names right of the panel, one a lane of equal height, from the top."""
+        for lane, name in enumerate(names):
+            y = TOP + (lane + 0.5) * PANEL_H / len(names)
+            self._text((LEFT + PANEL_W + 24, y), name, 18, "lm", 150)
+
+    def legend(self, above: bool = False) -> None:
+        """What the two shades of a waveform are, beside the panel or higher than it."""
         for row, (shade, text) in enumerate(((MAP - 1, "RMS"), (130, "peak"))):
-            y = TOP + 14 + 30 * row
+            y = (30 if above else TOP + 14) + 30 * row
             x = LEFT + PANEL_W + 24
             self._pixels[y - 8 : y + 8, x : x + 16] = shade
             self._text((x + 26, y), text, 18, "lm", 150)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import floor
+from math import ceil, floor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,9 @@ from avtool.draw.palette import MAP, palette
 from avtool.values import Array, Matrix
 
 RANGE_DB = 80.0
+RANGES = {"dB": RANGE_DB, "ln": RANGE_DB / 10 * np.log(10), "log10": RANGE_DB / 10}
+APART = 36  # pixels between ticks of frequency
+FLAT = 1e-5  # of the largest value: a coefficient that moves less does so by rounding alone
 
 
 class MatrixPicture:
@@ -52,24 +55,32 @@ class MatrixPicture:
 
 
 def _levels(image: Array, value: Matrix) -> tuple[Array, float, float, str]:
-    """What is shown of the values: the levels, their range, their unit."""
+    """What is shown of the values: the levels, their range, their unit and what it refers to."""
     if value.axis == "index":
         # The first coefficients are tens of times larger than the last: each is shown on its own
-        # scale.
-        spread = image.std(0) if len(image) > 1 else np.ones(image.shape[1])
-        centred = (image - image.mean(0)) / np.maximum(spread, 1e-9)
+        # scale. One that stands still, as all do in silence, has none.
+        image = image.astype(np.float64)
+        spread = image.std(0)
+        moves = spread > FLAT * np.abs(image).max()
+        centred = np.where(moves, image - image.mean(0), 0.0) / np.where(moves, spread, 1.0)
         return centred, -3.0, 3.0, "std"
-    unit = value.unit
+    unit, label = value.unit, f"{value.unit} re 1"
     if unit in ("power", "magnitude", "complex", "|X|^p"):
         power = float(value.parameters.get("power", 2.0)) or 1.0
         image = 20.0 / power * np.log10(np.maximum(image, 1e-30))
-        image, unit = image - image.max(), "dB"
+        image, unit, label = image - image.max(), "dB", "dB re peak"
+    elif unit == "normalised":
+        log = str(value.parameters.get("log", unit))
+        label = f"{'dB' if log == 'db' else log}, scaled"
+    elif unit not in RANGES:
+        label = unit
     high = float(image.max())
-    steps = {"dB": RANGE_DB, "ln": RANGE_DB / 10 * np.log(10), "log10": RANGE_DB / 10}
-    low = high - steps[unit] if unit in steps else float(image.min())
-    if image.min() == image.max() and unit in steps:  # silence is dark, not the loudest there is
-        low, high = high, high + steps[unit]
-    return image, low, high, unit
+    low = high - RANGES[unit] if unit in RANGES else float(image.min())
+    if image.min() == high and unit in RANGES:  # silence is dark, not the loudest there is
+        if label == "dB re peak":
+            return image - RANGE_DB, low, high, label
+        low, high = high, high + RANGES[unit]
+    return image, low, high, label
 
 
 def _subtitle(value: Matrix, name: str) -> str:
@@ -83,29 +94,42 @@ def _subtitle(value: Matrix, name: str) -> str:
         parts.append(f"{rate / 1000:g} kHz")
         parts.append(f"window {made['win'] / rate * 1000:.4g} ms")
         parts.append(f"hop {made['hop'] / rate * 1000:.4g} ms")
+    if (scale := made.get("scale", 1.0)) != 1.0:
+        parts.append(f"samples x {scale:g}")
+    if channels := made.get("channels"):
+        parts.append(str(channels))
     return ",  ".join(parts)
 
 
 def _bin_ticks(value: Matrix) -> tuple[list[tuple[float, str]], str]:
+    """Marks up the panel, as (height from 0 to 1, text), and what they count.
+
+    The rounder numbers come first: where two lie too close, they stay.
+    """
     bins, n = value.bins, len(value.bins)
     if value.axis == "index":
         own = int(value.parameters.get("n_mfcc", n))
         step = int(max(1, nice(n / 14)))
         names = ["", "d", "dd"]  # the first and second derivatives
         each = [(k, f"{names[k // own]}{k % own}") for k in range(n) if k % own % step == 0]
+        each.sort(key=lambda mark: mark[0] % own > 0)
         return [((k + 0.5) / n, text) for k, text in each], "coefficient"
-    top = float(bins[-1])
+    bottom, top = float(bins[0]), float(bins[-1])
     if value.axis == "linear":
         apart = nice(top / 10)
         hz = [k * apart for k in range(floor(top / apart + 1e-9) + 1)]
     else:
-        hz = [m * 10.0**e for e in range(1, 5) for m in (1, 2, 3, 5, 7)]
-        hz = [f for f in hz if bins[0] <= f <= top]
+        hz = [m * 10.0**e for m in (1, 5, 2, 3, 7) for e in (3, 2, 4, 1)]
+        hz = [f for f in hz if bottom <= f <= top]
+        if len(hz) < 3 and bottom < top:  # a narrow range
+            apart = nice((top - bottom) / 5)
+            hz = [k * apart for k in range(ceil(bottom / apart), floor(top / apart) + 1)]
+        hz = hz or [bottom]
     unit, factor = ("kHz", 1000.0) if top >= 2000 else ("Hz", 1.0)
     # A bin is centred in its row of pixels.
-    marks = [((np.interp(f, bins, np.arange(n)) + 0.5) / n, f"{f / factor:g}") for f in hz]
+    marks = [((np.interp(f, bins, np.arange(n)) + 0.5) / n, f"{f / factor:.4g}") for f in hz]
     spaced: list[tuple[float, str]] = []
-    for mark in marks:
-        if not spaced or (mark[0] - spaced[-1][0]) * PANEL_H > 26:
-            spaced.append(mark)
+    for height, text in marks:
+        if all(abs(height - other) * PANEL_H >= APART for other, _ in spaced):
+            spaced.append((height, text))
     return spaced, f"frequency [{unit}]"

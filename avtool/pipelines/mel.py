@@ -11,9 +11,18 @@ from typing import Literal
 
 import numpy as np
 
+from avtool.errors import InputError
 from avtool.media import Clip, Spec
 from avtool.pipelines import spectrogram
-from avtool.pipelines.spectrogram import frame_facts, samples, sound, trimmed
+from avtool.pipelines.spectrogram import (
+    check_choice,
+    check_number,
+    check_whole,
+    frame_facts,
+    samples,
+    sound,
+    trimmed,
+)
 from avtool.signal.mel import Log, MelBank, Scale
 from avtool.signal.stft import STFT
 from avtool.spool import Spool
@@ -26,7 +35,11 @@ SPEC = Spec(audio=True)
 class Options(spectrogram.Options):
     """The spectrogram's options, and the mel bank's and the logarithm's.
 
-    See ``signal.mel.MelBank`` and ``signal.mel.Log``. ``fmax`` None is half the rate.
+    See ``signal.mel.MelBank`` and ``signal.mel.Log``. ``fmin`` and ``fmax`` are in Hz; ``fmax``
+    None is half the rate.
+
+    Raises:
+        InputError: a value that no file could be analysed with.
     """
 
     n_mels: int = 80
@@ -43,7 +56,44 @@ class Options(spectrogram.Options):
     out_shift: float = 0.0
     clip: tuple[float, float] | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.power == 0:
+            raise InputError("--power 0 is complex, mel bands are not; use 1 (magnitude) or 2")
+        check_whole("--n-mels", self.n_mels, 1, "80 are usual")
+        check_number("--fmin", self.fmin, 0, "leave it out for 0 Hz")
+        if self.fmax is not None:
+            check_number("--fmax", self.fmax, 0, "leave it out for half the rate")
+            if self.fmax <= self.fmin:
+                raise InputError(
+                    f"--fmax {self.fmax:g} Hz is not above --fmin {self.fmin:g} Hz; "
+                    "raise --fmax or lower --fmin"
+                )
+        check_choice("mel_scale", self.mel_scale, ("slaney", "htk"))
+        check_choice("mel_norm", self.mel_norm, ("slaney", None))
+        check_choice("mel_straight", self.mel_straight, ("hz", "mel"))
+        check_choice("log", self.log, ("db", "ln", "log10", "none"))
+        check_number("log_floor", self.log_floor, 0, "1e-10 is usual")
+        check_number("log_offset", self.log_offset, 0, "use 0 for none")
+        if self.top is not None:
+            check_number("top", self.top, 0, "use None for no limit")
+        check_number("out_scale", self.out_scale, None, "use 1 for none")
+        check_number("out_shift", self.out_shift, None, "use 0 for none")
+        self._check_clip()
+        if self.sr is not None:
+            self.bank(self.sr, self.stft(self.sr).n_fft)
+
+    def _check_clip(self) -> None:
+        if self.clip is None:
+            return
+        ends = list(self.clip) if isinstance(self.clip, tuple | list) else []
+        for end in ends:
+            check_number("clip", end, None, "use None for none")
+        if len(ends) != 2 or ends[0] >= ends[1]:
+            raise InputError(f"clip is (low, high), not {self.clip!r}; use None for none")
+
     def bank(self, rate: int, n_fft: int) -> MelBank:
+        """The filters at a rate in Hz; raises InputError where they do not fit below its half."""
         return MelBank(
             rate,
             n_fft,
@@ -56,6 +106,7 @@ class Options(spectrogram.Options):
         )
 
     def logarithm(self) -> Log:
+        """What follows the filters."""
         return Log(
             self.log,
             self.power,

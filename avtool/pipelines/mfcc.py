@@ -14,7 +14,14 @@ import numpy as np
 from avtool.errors import InputError
 from avtool.media import Clip, Spec
 from avtool.pipelines import mel
-from avtool.pipelines.spectrogram import frame_facts, sound
+from avtool.pipelines.spectrogram import (
+    check_choice,
+    check_flag,
+    check_number,
+    check_whole,
+    frame_facts,
+    sound,
+)
 from avtool.signal.cepstrum import Cepstrum, deltas
 from avtool.values import Array, Matrix
 
@@ -28,6 +35,9 @@ class Options(mel.Options):
     Args:
         deltas: 0, 1 (velocity) or 2 (and acceleration), appended below the coefficients.
         energy: the first coefficient is the frame's log energy (Kaldi).
+
+    Raises:
+        InputError: a value that no file could be analysed with.
     """
 
     n_mfcc: int = 13
@@ -36,6 +46,22 @@ class Options(mel.Options):
     deltas: int = 0
     delta_kind: Literal["librosa", "kaldi"] = "librosa"
     energy: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_whole("--n-mfcc", self.n_mfcc, 1, "13 are usual")
+        check_number("--lifter", self.lifter, 0, "use 0 for none")
+        check_whole("lifter_from", self.lifter_from, 0, "use 1 (librosa) or 0 (Kaldi)")
+        check_choice("delta_kind", self.delta_kind, ("librosa", "kaldi"))
+        check_flag("energy", self.energy)
+        check_whole("--deltas", self.deltas, 0, "use 0 (none), 1 or 2")
+        if self.deltas > 2:
+            raise InputError(f"--deltas is 0, 1 or 2, not {self.deltas}; use 2 for both orders")
+        self.cepstrum()
+
+    def cepstrum(self) -> Cepstrum:
+        """The transform of the log-mel; raises InputError where it has too few bands."""
+        return Cepstrum(self.n_mels, self.n_mfcc, self.lifter, self.lifter_from)
 
 
 @dataclass(frozen=True)
@@ -52,11 +78,9 @@ def run(clip: Clip, options: Options = Options()) -> Result:
         InputError: the options do not fit each other, the rate, or the sound's length.
     """
     audio = sound(clip)
-    if options.deltas not in (0, 1, 2):
-        raise InputError("--deltas is 0, 1 or 2")
     stft = options.stft(audio.rate)
     bank, log = mel.bank_of(clip, options, stft), options.logarithm()
-    cepstrum = Cepstrum(options.n_mels, options.n_mfcc, options.lifter, options.lifter_from)
+    cepstrum = options.cepstrum()
 
     def coefficients() -> Iterator[Array]:
         blocks = mel.log_mel(audio, options, stft, bank, log, energy=options.energy)

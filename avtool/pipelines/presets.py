@@ -2,11 +2,12 @@
 
 A preset gives each command what the tool has for it: "stft" for all, "mel" and "mfcc" in addition
 for those two. What a tool does not have (Whisper has no MFCC) is ours, on top of its mel.
+What a tool derives from its n_fft follows where that is told (``FOLLOWS``).
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from avtool.errors import InputError
@@ -128,6 +129,17 @@ PRESETS: dict[str, Preset] = {
     "wav2lip": WAV2LIP,
     "yamnet": YAMNET,
 }
+# What follows where n_fft is told and the window or the hop is not. In these tools the window is
+# as long as n_fft, and the hop is this part of the window; None: it stays the preset's. So
+# librosa.stft takes a quarter, its feature.melspectrogram and mfcc always 512; torchaudio a half;
+# Whisper's HOP_LENGTH is a number of its own. The others' windows do not follow: Wav2Lip's win_size
+# and hop_size stand beside its n_fft; Kaldi and YAMNet know the window in seconds, and their
+# transform is the next power of two, so that one told is never shorter than the window.
+FOLLOWS: dict[str, dict[str, int | None]] = {
+    "librosa": {"stft": 4, "mel": None},
+    "torchaudio": {"stft": 2, "mel": 2},
+    "whisper": {"stft": None, "mel": None},
+}
 
 T = TypeVar("T")
 
@@ -135,12 +147,18 @@ T = TypeVar("T")
 def options(kind: type[T], preset: str | None = None, **given: Any) -> T:
     """Options of a pipeline: its defaults, a preset's, then what is given.
 
+    A given n_fft changes the window and the hop as it does in the preset's tool, unless they are
+    given too.
+
     Raises:
-        InputError: no such preset or option.
+        InputError: no such preset or option, or a value that cannot be used.
 
     >>> from avtool.pipelines import mel
     >>> options(mel.Options, "whisper", n_mels=128).n_mels
     128
+    >>> shorter = options(mel.Options, "torchaudio", n_fft=256)
+    >>> shorter.win, shorter.hop
+    (256, 128)
     """
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     if preset is not None and preset not in PRESETS:
@@ -152,4 +170,16 @@ def options(kind: type[T], preset: str | None = None, **given: Any) -> T:
         if name not in names:
             raise InputError(f"there is no option {name}; there are {', '.join(sorted(names))}")
         values[name] = value
-    return kind(**values)
+    if preset not in FOLLOWS or given.get("n_fft") is None:
+        return kind(**values)
+    if "win" not in given:
+        values["win"] = given["n_fft"]
+    chosen: Any = kind(**values)  # which refuses what cannot be divided
+    share = FOLLOWS[preset]["mel" if "n_mels" in names else "stft"]
+    if share is None or "hop" in given:
+        return chosen
+    win = chosen.win
+    if isinstance(win, float) and chosen.sr is not None:
+        win = round(win * chosen.sr)
+    hop = win / share if isinstance(win, float) else max(1, win // share)
+    return replace(chosen, hop=hop)

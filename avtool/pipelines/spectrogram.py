@@ -5,21 +5,69 @@ Allen & Rabiner, "A unified approach to short-time Fourier analysis and synthesi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from math import isfinite
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
 
 from avtool.errors import InputError
 from avtool.media import Clip, Spec
-from avtool.signal.stft import STFT
+from avtool.signal.stft import STFT, WINDOWS
 from avtool.values import Array, Audio, Matrix
 
 SPEC = Spec(audio=True)
 
 # A length of time: samples if it is an integer, seconds if it is a fraction.
 Span = int | float
+
+
+def check_rate(rate: object) -> None:
+    """Raise InputError unless a rate is None (the file's own) or in Hz."""
+    if rate is not None:
+        check_whole("--sr", rate, 1, "leave it out for the file's own")
+
+
+def check_whole(name: str, value: object, least: int, instead: str) -> None:
+    """Raise InputError unless a value is an integer of at least ``least``.
+
+    Args:
+        name: of the option, as it is written; instead: what to do, said after a semicolon.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise InputError(f"{name} is a whole number, not {value!r}; {instead}")
+    if int(value) < least:
+        raise InputError(f"{name} is at least {least}, not {value}; {instead}")
+
+
+def check_number(name: str, value: object, least: float | None, instead: str) -> None:
+    """Raise InputError unless a value is a finite number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value):
+        raise InputError(f"{name} is a number, not {value!r}; {instead}")
+    if least is not None and value < least:
+        raise InputError(f"{name} is at least {least:g}, not {value:g}; {instead}")
+
+
+def check_choice(name: str, value: object, choices: Iterable[str | None]) -> None:
+    """Raise InputError unless a value is one of the choices."""
+    known = list(choices)
+    if not (value is None or isinstance(value, str)) or value not in known:
+        said = " ".join(str(value).split())
+        raise InputError(f"{name} {said} is unknown; use {', '.join(map(str, known))}")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise InputError unless a value is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name} is True or False, not {value!r}; give one of them")
+
+
+def _check_span(name: str, value: object) -> None:
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not 0 < value < float("inf"):  # type: ignore[operator]
+        raise InputError(f"{name} {value!r} is no length; give samples (400) or seconds (0.025)")
 
 
 @dataclass(frozen=True)
@@ -33,6 +81,9 @@ class Options:
         scale: multiplies the samples first (Kaldi counts in 16-bit steps).
         drop_last: leave out the last frame (Whisper).
     See ``signal.stft.STFT`` for the others.
+
+    Raises:
+        InputError: a value that no file could be analysed with.
     """
 
     sr: int | None = None
@@ -50,16 +101,36 @@ class Options:
     scale: float = 1.0
     drop_last: bool = False
 
+    def __post_init__(self) -> None:
+        check_rate(self.sr)
+        if self.n_fft is not None:
+            check_whole("--n-fft", self.n_fft, 1, "leave it out for a power of two from --win")
+        _check_span("--win", self.win)
+        _check_span("--hop", self.hop)
+        check_choice("--window", self.window, WINDOWS)
+        check_number("--power", self.power, 0, "use 0 (complex), 1 (magnitude) or 2 (power)")
+        check_choice("pad", self.pad, ("constant", "reflect"))
+        check_choice("span", self.span, ("n_fft", "win"))
+        check_number("preemphasis", self.preemphasis, None, "use 0 for none")
+        check_number("frame_preemphasis", self.frame_preemphasis, None, "use 0 for none")
+        check_number("scale", self.scale, None, "use 1 for samples in [-1, 1]")
+        for name in ("center", "frame_dc", "drop_last"):
+            check_flag(name, getattr(self, name))
+        # Lengths in seconds are compared where the rate is known, those in samples at any rate.
+        if self.sr is not None:
+            self.stft(self.sr)
+        elif isinstance(self.win, Integral):
+            self._stft(int(self.win), 1)
+
     def stft(self, rate: int) -> STFT:
         """The transform at a rate; raises InputError where the lengths do not fit."""
-        if self.power < 0:
-            raise InputError("--power is 0 (complex), 1 (magnitude), 2 (power) or another exponent")
-        win = in_samples(self.win, rate)
-        n_fft = self.n_fft or 1 << max(0, win - 1).bit_length()
+        return self._stft(in_samples(self.win, rate), in_samples(self.hop, rate))
+
+    def _stft(self, win: int, hop: int) -> STFT:
         return STFT(
-            n_fft=n_fft,
+            n_fft=self.n_fft or 1 << max(0, win - 1).bit_length(),
             win_samples=win,
-            hop_samples=in_samples(self.hop, rate),
+            hop_samples=hop,
             window=self.window,
             center=self.center,
             pad=self.pad,
@@ -151,4 +222,4 @@ def in_samples(span: Span, rate: int) -> int:
     >>> in_samples(400, 16_000), in_samples(0.025, 16_000)
     (400, 400)
     """
-    return span if isinstance(span, int) else round(span * rate)
+    return int(span) if isinstance(span, Integral) else round(span * rate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from avtool.media import Clip, Spec
-from avtool.pipelines.spectrogram import sound
+from avtool.pipelines.spectrogram import check_rate, sound
 from avtool.values import Audio
 
 SPEC = Spec(audio=True, channel=0)
@@ -13,9 +13,19 @@ SPEC = Spec(audio=True, channel=0)
 
 @dataclass(frozen=True)
 class Options:
-    """sr: rate in Hz to resample to; None keeps the file's own."""
+    """What the waveform is.
+
+    Args:
+        sr: rate in Hz to resample to; None keeps the file's own.
+
+    Raises:
+        InputError: a rate that no sound has.
+    """
 
     sr: int | None = None
+
+    def __post_init__(self) -> None:
+        check_rate(self.sr)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class MelBank:
 
     def __post_init__(self) -> None:
         if self.n_mels < 1:
-            raise InputError("--n-mels is at least 1")
+            raise InputError(f"--n-mels is at least 1, not {self.n_mels}; 80 are usual")
         if not 0 <= self.fmin < self.fmax <= self.rate / 2:
             raise InputError(
                 f"--fmin {self.fmin:g} and --fmax {self.fmax:g} Hz do not fit a rate of "
@@ -169,7 +169,8 @@ class Log:
     def unit(self) -> str:
         if self.scale != 1.0 or self.shift:
             return "normalised"
-        return {"db": "dB", "ln": "ln", "log10": "log10", "none": "power"}[self.kind]
+        plain = {1.0: "magnitude", 2.0: "power"}.get(self.power, "|X|^p")
+        return {"db": "dB", "ln": "ln", "log10": "log10", "none": plain}[self.kind]
 
     def apply(self, x: Array) -> None:
         """The logarithm itself, in place."""

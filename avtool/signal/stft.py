@@ -57,8 +57,10 @@ class STFT:
     frame_preemphasis: float = 0.0
 
     def __post_init__(self) -> None:
-        if min(self.n_fft, self.win_samples, self.hop_samples) < 1:
-            raise InputError("--n-fft, --win and --hop are at least one sample")
+        lengths = {"--n-fft": self.n_fft, "--win": self.win_samples, "--hop": self.hop_samples}
+        for name, length in lengths.items():
+            if length < 1:
+                raise InputError(f"{name} is at least one sample, not {length}; make it longer")
         if self.win_samples > self.n_fft:
             raise InputError(
                 f"--win ({self.win_samples} samples) is longer than --n-fft ({self.n_fft}); "
