@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from queue import Empty, Full, Queue
 from typing import Generic, Literal, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Ahead(Generic[T]):
@@ -66,3 +68,57 @@ class Ahead(Generic[T]):
                 self._queue.get_nowait()
             except Empty:
                 self._thread.join(0.02)
+
+
+class Fed(Generic[T, R]):
+    """What reads a stream, fed item by item: it reads in a thread of its own.
+
+    What it raises is raised by ``put`` and ``result``. Leaving its ``with`` ends the thread.
+
+    Args:
+        read: gets the items and gives the result; most: items that wait.
+    """
+
+    def __init__(self, read: Callable[[Iterator[T]], R], most: int = 2) -> None:
+        self._queue: Queue[tuple[T] | None] = Queue(most)
+        self._future: Future[R] = Future()
+        self._thread = threading.Thread(target=self._read, args=(read,), daemon=True)
+        self._thread.start()
+
+    def _read(self, read: Callable[[Iterator[T]], R]) -> None:
+        try:
+            self._future.set_result(read(self._items()))
+        except BaseException as error:
+            self._future.set_exception(error)  # raised again where it is waited for
+
+    def _items(self) -> Iterator[T]:
+        while (item := self._queue.get()) is not None:
+            yield item[0]
+
+    def put(self, item: T) -> None:
+        """Give the next item."""
+        self._put((item,))
+
+    def result(self) -> R:
+        """What the reader made of all items."""
+        self._put(None)
+        return self._future.result()
+
+    def _put(self, what: tuple[T] | None) -> None:
+        while not self._future.done():
+            try:
+                return self._queue.put(what, timeout=0.1)
+            except Full:
+                pass
+        self._future.result()  # it has failed, or wants no more
+
+    def __enter__(self) -> Fed[T, R]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._thread.is_alive():
+            try:
+                self._queue.put_nowait(None)
+            except Full:
+                self._queue.get_nowait()
+            self._thread.join(0.02)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -20,6 +21,7 @@ from avtool.values import (
     Array,
     Audio,
     Curves,
+    Dubbed,
     Faces,
     Matrix,
     Mesh,
@@ -27,11 +29,13 @@ from avtool.values import (
     Plausible,
     Source,
     Sources,
+    Video,
     Voices,
 )
 
 Stream = Audio | Matrix
-Value = Stream | Curves | Faces | Mesh | Mouths | Plausible | Voices | Sources
+Fed = Stream | Dubbed  # written block by block
+Value = Fed | Video | Curves | Faces | Mesh | Mouths | Plausible | Voices | Sources
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,27 @@ def save(value: Value, paths: Sequence[Path], *, name: str, title: str) -> None:
             sink.finish()
 
 
+@contextmanager
+def opened(values: Iterable[tuple[Fed, Path, str]]) -> Iterator[list[Sink]]:
+    """Sinks of several values that are made side by side; their files are there at the end.
+
+    Args:
+        values: each with its file and its name inside the file.
+
+    Raises:
+        InputError, OutputError: as ``save``.
+    """
+    with ExitStack() as stack:
+        sinks = []
+        for value, path, name in values:
+            part = stack.enter_context(replacing(path))
+            make = sink_of(value, path.suffix)
+            sinks.append(make(value, Place(part, name, path.stem, stack)))
+        yield sinks
+        for sink in sinks:
+            sink.finish()
+
+
 def sink_of(value: Value | type[Value], suffix: str) -> Callable[[Any, Place], Sink]:
     """The writer of a value's type for a suffix; raises InputError where there is none."""
     kind = value if isinstance(value, type) else type(value)
@@ -89,6 +114,11 @@ def sink_of(value: Value | type[Value], suffix: str) -> Callable[[Any, Place], S
     if suffix.lower() not in table:
         raise InputError(f"'{suffix or '(none)'}' is no format for this; use {', '.join(table)}")
     return table[suffix.lower()]
+
+
+def formats(kind: type[Value]) -> tuple[str, ...]:
+    """The suffixes that a value can be written with."""
+    return tuple(SINKS[kind])
 
 
 @contextmanager
@@ -272,6 +302,26 @@ class _Sound:
         self._file.flush()
 
 
+class _Dubbed:
+    """.mp4 and the like: the pictures are copied, the sound waits in a file beside them."""
+
+    def __init__(self, value: Dubbed, place: Place, *, suffix: str) -> None:
+        folder = tempfile.TemporaryDirectory(prefix="avtool-")  # closed with the place
+        self._sound = Path(place.closing.enter_context(folder), "sound.wav")
+        self._value, self._place, self._suffix = value, place, suffix
+        self._sink = _Sound(value.audio, replace(place, path=self._sound), kind="WAV")
+
+    def write(self, block: Array) -> None:
+        self._sink.write(block)
+
+    def finish(self) -> None:
+        from avtool.media.write import copy_pictures
+
+        self._sink.finish()
+        note = self._value.audio.note
+        copy_pictures(self._value.path, self._sound, self._place.path, note, suffix=self._suffix)
+
+
 class _Whole:
     """A value that is no stream: written in one go."""
 
@@ -283,6 +333,12 @@ class _Whole:
 
     def finish(self) -> None:
         self._writer(self._value, self._place)
+
+
+def _video(value: Video, place: Place, *, suffix: str) -> None:
+    from avtool.media.write import write_video
+
+    write_video(place.path, value.frames, value.audio, suffix=suffix)
 
 
 def _faces_json(value: Faces, place: Place) -> None:
@@ -423,6 +479,11 @@ SINKS: dict[type, dict[str, Callable[[Any, Place], Sink]]] = {
         ".wav": partial(_Sound, kind="WAV"),
         ".flac": partial(_Sound, kind="FLAC"),
     },
+    Video: {
+        suffix: partial(_Whole, writer=partial(_video, suffix=suffix))
+        for suffix in (".mp4", ".mkv", ".mov", ".m4v")
+    },
+    Dubbed: {suffix: partial(_Dubbed, suffix=suffix) for suffix in (".mp4",)},
     Curves: {
         ".csv": partial(_Whole, writer=_curves_csv),
         ".json": partial(_Whole, writer=_curves_json),

@@ -37,11 +37,20 @@ class Spool:
         self.rows += len(block)
         self._file.write(np.ascontiguousarray(block).data)
 
-    def blocks(self) -> Iterator[Array]:
-        """All rows from the first, 256 at a time."""
+    def clear(self) -> None:
+        """Forget all rows."""
         self._file.seek(0)
-        size = READ_ROWS * self._columns * self.dtype.itemsize
-        while size and (data := self._file.read(size)):
+        self._file.truncate()
+        self.rows = 0
+
+    def blocks(self, rows: int = READ_ROWS) -> Iterator[Array]:
+        """All rows from the first, so many at a time; several may read side by side."""
+        size, place = rows * self._columns * self.dtype.itemsize, 0
+        while size:
+            self._file.seek(place)
+            if not (data := self._file.read(size)):
+                return
+            place += len(data)
             yield np.frombuffer(data, self.dtype).reshape(-1, self._columns)
 
     def row(self, number: int) -> Array:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -71,6 +72,22 @@ class Frames:
     fps: Fraction
     width: int
     height: int
+
+
+@dataclass(frozen=True, eq=False)
+class Video:
+    """Pictures with sound under them, or None."""
+
+    frames: Frames
+    audio: Audio | None
+
+
+@dataclass(frozen=True, eq=False)
+class Dubbed:
+    """Another sound under the pictures of a file, which stay as they are, bit for bit."""
+
+    path: Path
+    audio: Audio
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ import pytest
 import soundfile
 
 from avtool import cli, media
-from avtool.cli.say import say
+from avtool.cli.terminal import say
 from avtool.media import ffmpeg
 
 X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]

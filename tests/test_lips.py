@@ -57,7 +57,11 @@ def voice() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def moved(voice: np.ndarray) -> Motion:
-    return motion(Audio.of(voice, 16_000))
+    return motion_of(Audio.of(voice, 16_000))
+
+
+def motion_of(audio: Audio) -> Motion:
+    return motion(audio, weights.lipmotion())
 
 
 def said(samples: np.ndarray, rate: int = 16_000) -> Clip:
@@ -123,10 +127,10 @@ def test_silence_closes_the_mouth(voice: np.ndarray, moved: Motion) -> None:
     quiet = np.random.default_rng(0).standard_normal(32_000).astype(np.float32) * 3e-4
     speaking = gap(moved.mesh(moved.amounts)[:, list(LIPS), :2])
     assert np.quantile(speaking, 0.95) > 0.03
-    assert np.abs(motion(Audio.of(np.zeros(32_000), 16_000)).amounts).max() == 0
-    hum = motion(Audio.of(quiet, 16_000))
+    assert np.abs(motion_of(Audio.of(np.zeros(32_000), 16_000)).amounts).max() == 0
+    hum = motion_of(Audio.of(quiet, 16_000))
     assert np.abs(gap(hum.mesh(hum.amounts)[:, list(LIPS), :2])).max() < 0.01
-    after = motion(Audio.of(np.concatenate([voice, quiet]), 16_000))
+    after = motion_of(Audio.of(np.concatenate([voice, quiet]), 16_000))
     rest = after.at(np.arange(len(voice) / 16_000 + 0.4, after.seconds, 0.04))
     assert np.abs(gap(after.mesh(rest)[:, list(LIPS), :2])).max() < 0.003
 
@@ -140,9 +144,9 @@ def test_lips_close_for_what_needs_it(moved: Motion) -> None:
 
 
 def test_pieces_are_the_whole(voice: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = motion(Audio.of(voice, 16_000)).amounts
+    whole = motion_of(Audio.of(voice, 16_000)).amounts
     monkeypatch.setattr("avtool.pipelines.speech.WINDOW", 150)
-    np.testing.assert_allclose(motion(Audio.of(voice, 16_000)).amounts, whole, atol=1e-4)
+    np.testing.assert_allclose(motion_of(Audio.of(voice, 16_000)).amounts, whole, atol=1e-4)
 
 
 def test_face_units_are_the_nearest_mix(moved: Motion) -> None:
@@ -164,7 +168,7 @@ def test_face_units_are_the_nearest_mix(moved: Motion) -> None:
 def test_a_photo_says_it_at_its_own_size(voice: np.ndarray) -> None:
     image = read_picture(FACE)
     clip = said(voice[:16_500])  # 1.03 s: 26 pictures
-    result = lips.run(clip, lips.Options(image, still=True))
+    result = lips.run(clip, lips.Options(still=True), source=image)
     pictures = list(result.lips.images())
     assert len(pictures) == 26 and result.lips.fps == 25
     assert result.audio.samples.shape == (1, round(26 / 25 * 16_000))
@@ -182,7 +186,9 @@ def test_a_photo_says_it_at_its_own_size(voice: np.ndarray) -> None:
 
 def test_the_painted_mouth_follows_the_speech(voice: np.ndarray, moved: Motion) -> None:
     """Found again in the pictures, the mouth is the one that was meant; in others' it is not."""
-    result = lips.run(said(voice[16_000:64_000]), lips.Options(read_picture(FACE), still=True))
+    result = lips.run(
+        said(voice[16_000:64_000]), lips.Options(still=True), source=read_picture(FACE)
+    )
     own = filming.meshes(result.lips, track(result.lips.images())[0])[:, list(LIPS), :2]
     meant = result.motion.mesh(result.motion.at(np.arange(len(own)) / 25))[:, list(LIPS), :2]
     rest = own[np.argsort(gap(own))[:15]].mean(0)
@@ -258,7 +264,7 @@ def test_what_is_no_face_passes(
     film: tuple[filming.Film, list[np.ndarray]], voice: np.ndarray
 ) -> None:
     made, images = film
-    result = lips.run(said(voice[16_000:80_000]), lips.Options(made))  # 4 s on 2 s of film
+    result = lips.run(said(voice[16_000:80_000]), source=made)  # 4 s on 2 s of film
     pictures = list(result.lips.images())
     assert len(pictures) == 100
     there = [*range(50), *range(48, 0, -1), 0, 1]
@@ -275,11 +281,11 @@ def test_what_is_no_face_passes(
 def test_one_line_for_what_cannot_be(voice: np.ndarray) -> None:
     nobody = np.full((200, 200, 3), 128, np.uint8)
     with pytest.raises(InputError, match="shows no face"):
-        lips.run(said(voice[:8000]), lips.Options(nobody))
+        lips.run(said(voice[:8000]), source=nobody)
     with pytest.raises(InputError, match="has no face 2; it has 1"):
-        lips.run(said(voice[:8000]), lips.Options(read_picture(FACE), number=2))
+        lips.run(said(voice[:8000]), lips.Options(face=2), source=read_picture(FACE))
     with pytest.raises(InputError, match="no sound to be said"):
-        lips.run(said(np.zeros(0)), lips.Options(read_picture(FACE)))
+        lips.run(said(np.zeros(0)), source=read_picture(FACE))
 
 
 def test_a_photo_stands_upright(tmp_path: Path) -> None:
@@ -295,8 +301,8 @@ def test_a_photo_stands_upright(tmp_path: Path) -> None:
 def test_the_program(avtool: Avtool, voice: np.ndarray) -> None:
     soundfile.write("short.wav", voice[16_000:32_000], 16_000)
     ran = avtool("lips", FACE, "short.wav", "--curves", "c.json", "--mark")
-    assert (ran.code, ran.lines) == (0, ["c.json", "face.lips.mp4", "face.lips.png"]), ran.err
-    info = media.open("face.lips.mp4", scan=True).info
+    assert (ran.code, ran.lines) == (0, ["face.short.mp4", "face.short.png", "c.json"]), ran.err
+    info = media.open("face.short.mp4", scan=True).info
     assert info.video[0].frames == 25 and (info.video[0].width, info.video[0].height) == (512, 640)
     curves = json.loads(Path("c.json").read_text())
     assert curves["names"] == list(UNITS) and len(curves["frames"]) == 25
@@ -305,8 +311,28 @@ def test_the_program(avtool: Avtool, voice: np.ndarray) -> None:
     with Path("c.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert len(rows) == 61 and len(rows[0]) == 53 and float(rows[2][0]) < 0.017
-    tags = naive("-i", "face.lips.mp4", "-f", "ffmetadata", "-").decode()
+    tags = naive("-i", "face.short.mp4", "-f", "ffmetadata", "-").decode()
     assert "Synthetic" in tags
+
+
+def test_each_sentence_and_the_curves_are_made(avtool: Avtool, voice: np.ndarray) -> None:
+    """A second sentence for a face, curves that are asked for later, and no more than that."""
+    for name, first in (("one.wav", 16_000), ("two.wav", 40_000)):
+        soundfile.write(name, voice[first : first + 6400], 16_000)
+        ran = avtool("lips", FACE, name, "-f", "png")
+        assert (ran.code, ran.lines) == (0, [f"face.{Path(name).stem}.png"]), ran.err
+    ran = avtool("lips", FACE, "one.wav", "-f", "png", "--curves", "c.csv")
+    assert (ran.code, ran.lines) == (0, ["c.csv"]), ran.err
+    Path("c.csv").write_text("mine")
+    ran = avtool("lips", FACE, "two.wav", "-f", "png", "--curves", "c.csv")
+    assert ran.code == 0 and "c.csv exists" in ran.err and Path("c.csv").read_text() == "mine"
+    ran = avtool("lips", FACE, "one.wav", "-f", "png", "--curves", "c.csv", "--overwrite", "--json")
+    told = json.loads(ran.out)
+    assert told["outputs"] == ["face.one.png", "c.csv"] and Path("c.csv").read_text() != "mine"
+    assert told["options"]["speech"] == "one.wav" and told["options"]["length"] == "speech"
+    soundfile.write("nothing.wav", np.zeros(3200), 16_000)
+    ran = avtool("lips", FACE, "nothing.wav", "-f", "png")
+    assert ran.code == 0 and "nothing.wav is silent, so the mouth stays shut" in ran.err
 
 
 def test_words_for_what_is_wrong(avtool: Avtool, voice: np.ndarray) -> None:
@@ -320,6 +346,11 @@ def test_words_for_what_is_wrong(avtool: Avtool, voice: np.ndarray) -> None:
         (["lips", "nobody.mp4", "short.wav"], 1, "nobody.mp4: shows no face"),
         (["lips", "missing.png", "short.wav"], 1, "missing.png"),
         (["lips", FACE, "missing.wav"], 1, "missing.wav"),
+        (["lips", FACE, "hello world"], 1, "the speech is a recording, not a text"),
+        (["lips", "short.wav", FACE], 1, "the face comes first: avtool lips"),
+        (["lips", "short.wav", "nobody.mp4"], 1, "nobody.mp4: has no sound"),
+        (["lips", FACE], 2, "--avatar takes the speech alone"),
+        (["lips", FACE, "short.wav", "--face", "0"], 2, "counted from 1"),
         (["lips", FACE, "short.wav", "--weights", "short.wav"], 1, "no checkpoint"),
     ):
         ran = avtool(*words)
@@ -330,7 +361,7 @@ def test_words_for_what_is_wrong(avtool: Avtool, voice: np.ndarray) -> None:
 def test_the_painter_is_asked_for_nothing_in_silence() -> None:
     """A photo with closed lips and no word stays as it is, bit for bit."""
     image = read_picture(FACE)
-    result = lips.run(said(np.zeros(8000)), lips.Options(image, still=True))
+    result = lips.run(said(np.zeros(8000)), lips.Options(still=True), source=image)
     points, _ = Landmarker().in_box(image, track([image])[0].boxes[0])
     first, *_, last = result.lips.images()
     np.testing.assert_array_equal(first, last)

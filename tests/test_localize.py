@@ -23,6 +23,7 @@ from avtool.pipelines.cues import Cues, Sight, listen
 from avtool.pipelines.fusion import Weights, fuse, mouth, softened
 from avtool.pipelines.localize import Options, locate
 from avtool.signal import direction, motion, synchrony
+from avtool.speakers.tracks import find
 from avtool.training import fusion, scenes
 from avtool.values import Audio, Frames
 
@@ -438,7 +439,7 @@ def knock(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     ran = program("localize", KNOCK, "-o", f"{folder}/", "-f", "mp4,json,png,npz", "--explain")
     assert ran.returncode == 0, ran.stderr
-    names = ["localized.mp4", "sources.json", "localized.png", "maps.npz"]
+    names = ["localized.mp4", "localized.png", "sources.json", "maps.npz"]
     assert ran.stdout.split() == [str(folder / f"knock.{name}") for name in names]
     return folder
 
@@ -507,7 +508,7 @@ def test_the_audit_shows_that_the_sound_is_heard(avtool: Avtool) -> None:
 def test_another_clip_s_sound_is_the_next_input_s(avtool: Avtool) -> None:
     clip = media.open(KNOCK).clip(replace(locating.SPEC, duration=2.0))
     other = Audio.of(np.zeros(RATE, np.float32), RATE)
-    rows = {row.control: row for row in audit(clip, Options(tracks=()), other)}
+    rows = {row.control: row for row in audit(clip, Options(), other, tracks=())}
     assert rows["another clip's sound"].visible == 0
     assert "halves exchanged" not in rows
 
@@ -527,7 +528,7 @@ def test_eval_scores_boxes_beside_maps_without_sound(avtool: Avtool) -> None:
 
 def test_faces_are_judged_by_their_lips(avtool: Avtool) -> None:
     clip = media.open(MEDIA / "cocktail.mp4").clip(locating.SPEC)
-    tracks = locating.find(clip)
+    tracks = find(clip)
     sight = Sight(clip, tracks, (640, 360))
     for face in (1, 2):
         voice = media.open(MEDIA / f"cocktail.face{face}.wav").clip(media.Spec(audio=True)).audio

@@ -44,6 +44,7 @@ def test_facts_agree_with_pyav(made: Path, suffix: str) -> None:
     naive(*video, *audio, *X264, "-c:a", "aac", "-ac", 2, "-fps_mode", "passthrough", path)
     info = media.open(path, scan=True).info
     (picture,), (track,) = info.video, info.audio
+    assert info.format == {"mkv": "matroska", "ts": "mpegts"}.get(suffix, suffix)
     with av.open(str(path)) as file:
         zero = file.start_time / av.time_base
         theirs, heard = file.streams.video[0], file.streams.audio[0]
@@ -205,6 +206,11 @@ def test_bad_files_are_named_in_one_line(bad: Path, name: str) -> None:
         sound(bad / name)
     text = str(caught.value)
     assert text.startswith(f"{bad / name}: ") and "\n" not in text and len(text) < 300
+
+
+def test_an_address_is_no_file() -> None:
+    with pytest.raises(MediaError, match="is an address; .* download it first"):
+        media.open("https://example.org/talk.mp4")
 
 
 @pytest.mark.parametrize("name", ["missing.mp4", "empty.wav", "text.mp4", "cut.mp4"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ import soundfile
 from conftest import X264, Avtool, lavfi, naive, pyav_pictures, sound
 from PIL import Image
 
-from avtool.cli import people
+from avtool.media import ffmpeg
 from avtool.metrics.separation import right_voice, si_sdr, si_sdr_improvement
+from avtool.models import weights
+from avtool.speakers import tracks
 
 MEDIA = Path(__file__).parents[1] / "sample_media"
 COCKTAIL = MEDIA / "cocktail.mp4"
@@ -102,7 +105,7 @@ def test_the_second_command_does_not_look_again(
     def look(*arguments: object) -> None:
         raise AssertionError("looked again")
 
-    monkeypatch.setattr(people.looking, "find", look)
+    monkeypatch.setattr(tracks, "find", look)
     Path("copy.mp4").write_bytes(COCKTAIL.read_bytes())  # the content counts, not the name
     ran = avtool("faces", "copy.mp4", "-f", "json")
     assert ran.code == 0, ran.err
@@ -179,6 +182,41 @@ def test_a_rerun_does_only_what_is_missing(avtool: Avtool) -> None:
     ran = avtool("separate", COCKTAIL, "--face", 1)
     assert ran.code == 0 and "exists" in ran.err
     assert Path("cocktail.face1.wav").stat().st_mtime_ns == before
+
+
+def test_a_rerun_makes_what_was_deleted(avtool: Avtool) -> None:
+    ran = avtool("separate", COCKTAIL)
+    assert ran.code == 0, ran.err
+    lost = ["cocktail.face1.wav", "cocktail.voices.png"]
+    before = {name: Path(name).read_bytes() for name in ran.lines}
+    for name in lost:
+        Path(name).unlink()
+    kept = Path("cocktail.rest.wav").stat().st_mtime_ns
+    ran = avtool("separate", COCKTAIL)
+    assert (ran.code, ran.lines) == (0, lost), ran.err
+    np.testing.assert_array_equal(sound(lost[0]), soundfile.read(BytesIO(before[lost[0]]))[0][None])
+    assert Path(lost[1]).read_bytes() == before[lost[1]]
+    assert Path("cocktail.rest.wav").stat().st_mtime_ns == kept
+    ran = avtool("separate", COCKTAIL)
+    assert ran.code == 0 and not ran.lines and "exists" in ran.err
+
+
+def test_one_decoding_and_one_loading(avtool: Avtool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two files, three voices each: the sound is decoded once a file, the networks read once."""
+    assert avtool("faces", COCKTAIL, "-f", "json").code == 0  # the tracks are known now
+    Path("two.mp4").write_bytes(COCKTAIL.read_bytes())
+    runs: list[list[str]] = []
+    monkeypatch.setattr(ffmpeg, "on_start", runs.append)
+    read, made = weights._read, []
+    monkeypatch.setattr(weights, "_loaded", {})
+    monkeypatch.setattr(weights, "_read", lambda *at: made.append(at[1]) or read(*at))
+    ran = avtool("separate", COCKTAIL, "two.mp4", "--json")
+    assert ran.code == 0, ran.err
+    decodings = [run for run in runs if "f32le" in run or "pcm_f32le" in run]
+    assert len(decodings) == 2, [" ".join(map(str, run)) for run in runs]
+    assert sorted(made) == ["lipvoice", "separator"]
+    options = json.loads(ran.lines[0])["options"]
+    assert (options["face"], options["voices"], options["device"]) == (None, None, "auto")
 
 
 def test_eval_beats_the_mixture_and_swaps_with_the_faces(avtool: Avtool) -> None:

@@ -17,7 +17,7 @@ from avtool.models.separator import Config, Separator
 from avtool.pipelines import hearing, separate
 from avtool.pipelines.assignment import Window, assign
 from avtool.pipelines.hearing import STEP, WINDOW, at_rate, windows
-from avtool.pipelines.separate import Options, share
+from avtool.pipelines.separate import Options, shares
 from avtool.values import Audio
 
 RNG = np.random.default_rng(3)
@@ -51,9 +51,9 @@ def counting(voices: int) -> Separator:
 def twins(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks of the same shape, tiny and untrained, for which two people speak."""
     tiny = counting(2)
-    monkeypatch.setattr(weights, "separator", lambda path: tiny)
+    monkeypatch.setattr(weights, "separator", lambda *at, **where: tiny)
     match = LipVoice().eval()
-    monkeypatch.setattr(weights, "lipvoice", lambda: match)
+    monkeypatch.setattr(weights, "lipvoice", lambda *at, **where: match)
 
 
 @pytest.mark.parametrize("rate", [8000, 16_000, 44_100, 48_000])
@@ -62,7 +62,7 @@ def test_voices_and_rest_sum_to_the_source(twins: None, rate: int, channels: int
     sound = noise(channels, 15.3, rate)
     audio = Audio(lambda: iter(np.array_split(sound, 7, 1)), rate, channels, sound.shape[1])
     clip = Clip("talk", audio, None, 15.3)
-    result = separate.run(clip, Options(tracks=[face(1, 380), face(2, 380)]))
+    result = separate.run(clip, tracks=[face(1, 380), face(2, 380)])
     parts = [voice.samples for voice in result.voices.values()] + [result.rest.samples]
     assert [part.shape for part in parts] == [sound.shape] * 3
     np.testing.assert_allclose(sum(parts), sound, atol=1e-4)
@@ -73,7 +73,7 @@ def test_voices_and_rest_sum_to_the_source(twins: None, rate: int, channels: int
 def test_however_short(twins: None, samples: int) -> None:
     sound = noise(2, 2, 44_100)[:, :samples]
     clip = Clip("talk", Audio.of(sound, 44_100), None, None)
-    result = separate.run(clip, Options(tracks=[face(1, 50)]))
+    result = separate.run(clip, tracks=[face(1, 50)])
     whole = result.voices[1].samples + result.rest.samples
     np.testing.assert_allclose(whole, sound, atol=1e-4)
 
@@ -82,17 +82,17 @@ def test_one_face_is_the_same_as_in_all(twins: None) -> None:
     sound = noise(1, 9, 16_000)
     clip = Clip("talk", Audio.of(sound, 16_000), None, 9.0)
     tracks = [face(1, 225), face(2, 225)]
-    every = separate.run(clip, Options(tracks=tracks))
-    one = separate.run(clip, Options(face=2, tracks=tracks))
+    every = separate.run(clip, tracks=tracks)
+    one = separate.run(clip, Options(face=2), tracks=tracks)
     np.testing.assert_array_equal(one.voices[2].samples, every.voices[2].samples)
 
 
 def test_an_unknown_face_tells_how_many_there_are(twins: None) -> None:
     clip = Clip("talk.mp4", Audio.of(noise(1, 1, 16_000), 16_000), None, 1.0)
     with pytest.raises(InputError, match=r"has no face 7; it has 2 faces, 1 to 2.*avtool faces"):
-        separate.run(clip, Options(face=7, tracks=[face(1, 25), face(2, 25)]))
+        separate.run(clip, Options(face=7), tracks=[face(1, 25), face(2, 25)])
     with pytest.raises(InputError, match="shows no face"):
-        separate.run(clip, Options(face=1, tracks=[]))
+        separate.run(clip, Options(face=1), tracks=[])
 
 
 @pytest.mark.parametrize("seconds", [0.5, 8.0, 8.5, 14.0, 31.0])
@@ -153,7 +153,7 @@ def test_stereo_keeps_its_sides() -> None:
     left, right = np.sin(2 * np.pi * 400 * times), np.sin(2 * np.pi * 2500 * times)
     sound = np.stack([left, right]).astype(np.float32) * 0.3
     mono = np.stack([left, right, 0 * times]).astype(np.float32) * 0.15  # parts of the mean
-    given = share(sound, mono, [0], 16_000)
+    given = shares(sound, mono, [[0]], 16_000)[0]
     level = np.sqrt((given[:, 1000:-1000] ** 2).mean(1))
     assert level[0] == pytest.approx(0.3 / np.sqrt(2), rel=0.02)
     assert level[1] < 0.01 * level[0]
@@ -166,7 +166,7 @@ def test_above_8_khz_goes_with_the_voice_below() -> None:
     hiss = 0.1 * np.sin(2 * np.pi * 12_000 * times).astype(np.float32)
     sound = at_rate(speech[None], 16_000, rate)[:, : 2 * rate] + hiss
     parts = np.stack([speech, 1e-4 * speech, 0 * speech])
-    with_voice, without = (share(sound, parts, [n], rate) for n in (0, 1))
+    with_voice, without = shares(sound, parts, [[0], [1]], rate)
     at_12 = [
         abs(np.vdot(each[0], np.exp(2j * np.pi * 12_000 * times))) for each in (with_voice, without)
     ]
@@ -180,17 +180,18 @@ def test_lips_decide(twins: None, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = face(1, 200), face(2, 200)
     # A match that is sure: it believes the sum of the lips, by sign, for the first voice.
     sure = SimpleNamespace(
+        device="cpu",
         voice=lambda x: torch.stack([torch.ones(200, 1), -torch.ones(200, 1)]),
         lips=lambda x: x.sum((2, 3)).mean().sign() * torch.ones(1, 200, 1),
         odds=lambda lips, voice, heard: ((lips * voice).sum(-1), torch.zeros(2)),
     )
-    monkeypatch.setattr(weights, "lipvoice", lambda: sure)
+    monkeypatch.setattr(weights, "lipvoice", lambda *at, **where: sure)
     monkeypatch.setattr(hearing, "move", lambda lips: True)
     one.lips[:], two.lips[:] = 1, -1
-    options = Options(tracks=[one, two], voices=2, blind=True)
-    first = separate.run(clip, options).voices[1].samples
+    options, tracks = Options(voices=2, blind=True), [one, two]
+    first = separate.run(clip, options, tracks=tracks).voices[1].samples
     one.lips[:], two.lips[:] = -1, 1
-    second = separate.run(clip, options).voices[2].samples
+    second = separate.run(clip, options, tracks=tracks).voices[2].samples
     np.testing.assert_array_equal(first, second)
 
 
@@ -206,16 +207,16 @@ def test_the_separator_sees_the_lips_that_move(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(tiny, "features", watched)
     match = LipVoice().eval()
-    monkeypatch.setattr(weights, "separator", lambda path: tiny)
-    monkeypatch.setattr(weights, "lipvoice", lambda: match)
+    monkeypatch.setattr(weights, "separator", lambda *at, **where: tiny)
+    monkeypatch.setattr(weights, "lipvoice", lambda *at, **where: match)
     clip = Clip("talk", Audio.of(noise(1, 12.0, 16_000), 16_000), None, 12.0)
     one, still, two = face(1, 300), face(2, 300), face(3, 300)
     still.lips[:] = still.lips[:1]
     late = Track(
         3, np.arange(150, 300), two.boxes[150:], two.lips[150:], np.ones(150), two.portrait, 0
     )
-    separate.run(clip, Options(tracks=[one, still, late], voices=2))
-    separate.run(clip, Options(tracks=[one, still, late], voices=2, blind=True))
+    separate.run(clip, Options(voices=2), tracks=[one, still, late])
+    separate.run(clip, Options(voices=2, blind=True), tracks=[one, still, late])
     # Each window is split without lips and with them, and where blind is asked for, without only.
     blind, first, none, second, *rest = shown
     assert blind is None and none is None and rest == [None, None]
@@ -237,11 +238,12 @@ def test_the_separator_sees_the_lips_that_move(monkeypatch: pytest.MonkeyPatch) 
 def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A match that believes everything, and lips that all move."""
     match = SimpleNamespace(
+        device="cpu",
         voice=lambda x: torch.ones(len(x), x.shape[1] // 640, 1),
         lips=lambda x: torch.ones(1, x.shape[1], 64),
         odds=lambda lips, voice, heard: (1.0 * heard, torch.zeros(len(voice))),
     )
-    monkeypatch.setattr(weights, "lipvoice", lambda: match)
+    monkeypatch.setattr(weights, "lipvoice", lambda *at, **where: match)
     monkeypatch.setattr(hearing, "move", lambda lips: len(lips) > 5)
 
 
@@ -251,10 +253,10 @@ def test_one_voice_is_not_torn_and_noise_is_nobody_s(
 ) -> None:
     """Whoever speaks alone gets all that is speech; where nobody speaks, all is the rest."""
     tiny = counting(voices)
-    monkeypatch.setattr(weights, "separator", lambda path: tiny)
+    monkeypatch.setattr(weights, "separator", lambda *at, **where: tiny)
     sound = noise(1, 6, 16_000)
     clip = Clip("talk", Audio.of(sound, 16_000), None, 6.0)
-    result = separate.run(clip, Options(tracks=[face(1, 150)], blind=True))
+    result = separate.run(clip, Options(blind=True), tracks=[face(1, 150)])
     with torch.inference_mode():
         parts = tiny(torch.from_numpy(sound), 2)[0].numpy()
     given, rest = result.voices[1].samples[0], result.rest.samples[0]
@@ -272,17 +274,17 @@ def test_a_face_speaks_only_where_it_is_seen(
 ) -> None:
     """A face that comes after 10 s, is hidden for a moment, then for a second, and goes."""
     tiny = counting(1)
-    monkeypatch.setattr(weights, "separator", lambda path: tiny)
+    monkeypatch.setattr(weights, "separator", lambda *at, **where: tiny)
     whole = face(1, 700)
     here = np.r_[250:300, 305:375, 400:450]
     late = Track(
         1, here, whole.boxes[here], whole.lips[here], np.ones(len(here)), whole.portrait, 250
     )
     clip = Clip("talk", Audio.of(noise(1, 28, 16_000), 16_000), None, 28.0)
-    result = separate.run(clip, Options(tracks=[late]))
+    result = separate.run(clip, tracks=[late])
     assert result.speaking[1] == [(10.0, 15.0), (16.0, 18.0)]
     given = result.voices[1].samples[0]
     assert not given[: 6 * 16_000].any()  # the first window, but for where the next one fades in
     assert given[11 * 16_000 : 14 * 16_000].any()
-    alone = separate.run(clip, Options(tracks=[whole]))
+    alone = separate.run(clip, tracks=[whole])
     assert alone.speaking[1] == [(0.0, 28.0)]  # the control: who is always seen

@@ -31,7 +31,7 @@ from avtool.models.face import SIDE, Face
 from avtool.models.face import Config as FaceConfig
 from avtool.models.speaker import FRAMES, windows
 from avtool.models.voiceface import Config, VoiceFace
-from avtool.pipelines.speech2face import SPEC, Heard, listen, quantiles, report, voices_in
+from avtool.pipelines.speech2face import SPEC, Heard, listen, load, quantiles, report, voices_in
 from avtool.training.speech2face import Recipe, losses, target
 from avtool.training.voices import Voices, music, telephone
 from avtool.values import Array, Audio, Frames
@@ -48,7 +48,7 @@ def sound() -> Array:
 
 
 def heard(sound: Array) -> Heard:
-    return listen(Clip("it.wav", Audio.of(np.asarray(sound, np.float32), RATE), None, None))
+    return listen(Clip("it.wav", Audio.of(np.asarray(sound, np.float32), RATE), None, None), load())
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,10 +25,16 @@ MEDIA_SUFFIXES = {
 
 @dataclass(frozen=True)
 class Job:
-    """One input and the files it becomes, by the result's field."""
+    """One input and all files that it becomes.
+
+    Args:
+        base: of their names: talk.mp4 becomes ``base``.field.suffix.
+        outputs: by the result's field.
+    """
 
     source: Path
     name: str
+    base: Path = Path()
     outputs: dict[str, list[Path]] = field(default_factory=dict)
 
     @property
@@ -38,7 +44,12 @@ class Job:
 
     @property
     def paths(self) -> list[Path]:
+        """All of its files."""
         return [path for paths in self.outputs.values() for path in paths]
+
+    def named(self, field: str, suffix: str) -> Path:
+        """The file of a field."""
+        return self.base.with_name(f"{self.base.name}.{field}{suffix}")
 
 
 @dataclass(frozen=True)
@@ -46,61 +57,64 @@ class Plan:
     """What a command writes for each input.
 
     Args:
-        fields: the result's field names.
+        files: by the result's fields, the suffixes that each can have.
         formats: asked for with -f; defaults: written where nothing is asked for.
-        check: raises an AvtoolError where a field cannot be written with a suffix.
-        names: by suffix, what a file is called where it is not the field.
+        always: suffix by field of what is written besides, unless -o names one file.
     """
 
-    fields: Sequence[str]
+    files: Mapping[str, Collection[str]]
     formats: Sequence[str]
     defaults: Sequence[str]
     out: str | None
-    check: Callable[[str, str], object]
-    names: Mapping[str, str] = field(default_factory=dict)
+    always: Mapping[str, str] = field(default_factory=dict)
 
-    def suffixes(self) -> list[str]:
+    def outputs(self) -> list[tuple[str, str]]:
+        """Fields with their suffixes, of which each input gets one file.
+
+        Raises:
+            InputError: the formats, or -o and -f, do not fit.
+        """
         named = [part for text in self.formats for part in text.split(",") if part]
-        out_suffix = Path(self.out).suffix if self.out and self._is_file() else ""
-        if named and out_suffix and [f".{n.lstrip('.')}" for n in named] != [out_suffix]:
+        end = Path(self.out).suffix if self.out and self._is_file() else ""
+        if named and end and [f".{n.lstrip('.')}" for n in named] != [end]:
             raise InputError(f"-o {self.out} and -f {','.join(named)} disagree; give one of them")
-        suffixes = [out_suffix] if out_suffix else [f".{n.lstrip('.')}" for n in named]
-        suffixes = list(dict.fromkeys(suffixes or [f".{n}" for n in self.defaults]))
-        for name in self.fields:
-            for suffix in suffixes:
-                self.check(name, suffix)
-        return suffixes
+        suffixes = [end] if end else [f".{n.lstrip('.')}" for n in named or self.defaults]
+        known = list(dict.fromkeys(each for every in self.files.values() for each in every))
+        found = []
+        for suffix in dict.fromkeys(each.lower() for each in suffixes):
+            if suffix not in known:
+                what = suffix or "(none)"
+                raise InputError(f"'{what}' is no format for this; use {', '.join(known)}")
+            found += [(name, suffix) for name, own in self.files.items() if suffix in own]
+        if self._is_file():
+            return found[:1] if len(self.files) > 1 else found
+        return found + list(self.always.items())
 
     def _is_file(self) -> bool:
         return bool(self.out) and self.out != "-" and not is_folder(str(self.out))
 
     def jobs(self, inputs: Sequence[tuple[Path, str, Path]]) -> list[Job]:
         """Jobs of inputs (path, name, folder under the output's folder)."""
-        suffixes = self.suffixes()
-        if self.out == "-" and (len(inputs) != 1 or len(suffixes) * len(self.fields) != 1):
-            raise InputError("-o - takes one input and one format; add -f npy, say")
+        outputs = self.outputs()
+        if self.out == "-":
+            outputs = [each for each in outputs if each[0] not in self.always]
+            if len(inputs) != 1 or len(outputs) != 1:
+                raise InputError("-o - takes one input and one format; add -f npy, say")
         if self._is_file() and len(inputs) > 1:
             raise InputError(f"-o {self.out} is one file for {len(inputs)} inputs; name a folder/")
-        if self._is_file() and len(self.fields) > 1:
-            raise InputError(f"-o {self.out} is one file for {len(self.fields)} results")
         root = Path(self.out) if self.out and is_folder(self.out) else Path()
         # talk.mp4 and talk.wav side by side: both keep their suffix.
         stems = Counter(folder / Path(name).stem for _, name, folder in inputs)
         jobs, taken = [], {}  # type: list[Job], dict[Path, str]
         for source, name, folder in inputs:
             stem = Path(name).stem if stems[folder / Path(name).stem] == 1 else Path(name).name
-            outputs = {}
-            for each in self.fields:
-                paths = [
-                    root / folder / f"{stem}.{self.names.get(suffix, each)}{suffix}"
-                    for suffix in suffixes
-                ]
-                outputs[each] = [Path(str(self.out))] if self._is_file() else paths
-            job = Job(source, name, outputs)
-            for path in job.paths:
+            job = Job(source, name, root / folder / stem)
+            for each, suffix in outputs:
+                path = Path(str(self.out)) if self._is_file() else job.named(each, suffix)
                 if path in taken:
                     raise InputError(f"{taken[path]} and {name} would both become {path}")
                 taken[path] = name
+                job.outputs.setdefault(each, []).append(path)
             jobs.append(job)
         # A folder that holds an earlier run's outputs: they are no inputs of this one.
         return [job for job in jobs if job.source not in taken]

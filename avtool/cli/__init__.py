@@ -14,7 +14,7 @@ import typer
 
 from avtool import __version__
 from avtool.cli import options as opt
-from avtool.cli.say import say
+from avtool.cli.terminal import say
 from avtool.errors import AvtoolError, InputError
 
 app = typer.Typer(
@@ -186,6 +186,7 @@ def _run(name: str, flags: dict[str, Any]) -> None:
 @app.command()
 def faces(
     inputs: opt.Inputs,
+    device: opt.Device = "auto",
     out: opt.Out = None,
     format: opt.Formats = None,
     start: opt.Start = 0.0,
@@ -196,9 +197,9 @@ def faces(
 ) -> None:
     """Who is in a video, numbered: a contact sheet, and json with boxes and who speaks when."""
     flags = locals()
-    from avtool.cli import people
+    from avtool.cli.faces import run
 
-    raise typer.Exit(people.faces(**flags))
+    raise typer.Exit(run(**flags))
 
 
 @app.command()
@@ -223,6 +224,7 @@ def separate(
     weights: Annotated[
         str | None, typer.Option("--weights", metavar="PATH", help="A separator of your own.")
     ] = None,
+    device: opt.Device = "auto",
     out: opt.Out = None,
     format: opt.Formats = None,
     start: opt.Start = 0.0,
@@ -233,9 +235,9 @@ def separate(
 ) -> None:
     """The voice of a face in a video, out of all that is heard."""
     flags = locals()
-    from avtool.cli import people
+    from avtool.cli.separate import run
 
-    raise typer.Exit(people.separate(**flags))
+    raise typer.Exit(run(**flags))
 
 
 @app.command()
@@ -255,6 +257,7 @@ def localize(
         bool,
         typer.Option("--audit", help="Print how far the map moves with other sounds, or none."),
     ] = False,
+    device: opt.Device = "auto",
     out: opt.Out = None,
     format: opt.Formats = None,
     start: opt.Start = 0.0,
@@ -266,9 +269,9 @@ def localize(
     """Where in the picture the sound comes from: a video, a picture, json; npz with -f."""
     flags = locals()
     flags["controls"] = flags.pop("audit")
-    from avtool.cli import sources
+    from avtool.cli.localize import run
 
-    raise typer.Exit(sources.localize(**flags))
+    raise typer.Exit(run(**flags))
 
 
 @app.command()
@@ -306,16 +309,20 @@ def lips(
     weights: Annotated[
         str | None, typer.Option("--weights", metavar="PATH", help="A network of your own.")
     ] = None,
+    device: opt.Device = "auto",
     out: opt.Out = None,
+    format: opt.Formats = None,
+    start: opt.Start = 0.0,
+    duration: opt.Duration = None,
     overwrite: opt.Overwrite = False,
     strict: opt.Strict = False,
     json: opt.Json = False,
 ) -> None:
     """A mouth for any sentence: a photo, a video or the built-in head says a sound."""
     flags = locals()
-    from avtool.cli import mouths
+    from avtool.cli.lips import run
 
-    raise typer.Exit(mouths.lips(**flags))
+    raise typer.Exit(run(**flags))
 
 
 @app.command()
@@ -328,17 +335,20 @@ def speech2face(
     weights: Annotated[
         str | None, typer.Option("--weights", metavar="PATH", help="A network of your own.")
     ] = None,
-    formats: opt.Formats = None,
+    device: opt.Device = "auto",
     out: opt.Out = None,
+    format: opt.Formats = None,
+    start: opt.Start = 0.0,
+    duration: opt.Duration = None,
     overwrite: opt.Overwrite = False,
     strict: opt.Strict = False,
     json: opt.Json = False,
 ) -> None:
     """A plausible face for a voice: portrait, range, 3D head, what was heard. Not a likeness."""
     flags = locals()
-    from avtool.cli import voices
+    from avtool.cli.speech2face import run
 
-    raise typer.Exit(voices.speech2face(**flags))
+    raise typer.Exit(run(**flags))
 
 
 @app.command()
@@ -392,9 +402,9 @@ def eval_speech2face(
     json: opt.Json = False,
 ) -> None:
     """Is the face of a voice of its sex, as sure as it is right, and found again by the voice?"""
-    from avtool.cli.voices import evaluate
+    from avtool.cli.evaluate import speech2face as measured
 
-    raise typer.Exit(evaluate(table, weights=weights, as_json=json))
+    raise typer.Exit(measured(table, weights=weights, as_json=json))
 
 
 @measure.command("lips")

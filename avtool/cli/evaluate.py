@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,22 +11,27 @@ import cv2
 import numpy as np
 
 from avtool import media
-from avtool.cli.jobs import MEDIA_SUFFIXES
+from avtool.batch.jobs import MEDIA_SUFFIXES
 from avtool.errors import InputError
 from avtool.face import Track
+from avtool.media import Clip
 from avtool.metrics import localization as metric_of
 from avtool.metrics import separation as metric
+from avtool.metrics.faces import calibration_error, retrieval
 from avtool.pipelines import cues, hearing
 from avtool.pipelines import faces as looking
+from avtool.pipelines import lips as speaking
 from avtool.pipelines import localize as locating
 from avtool.pipelines import separate as separating
+from avtool.pipelines import speech2face as imagining
 from avtool.pipelines.audit import mean_map, motion_of
 from avtool.pipelines.cues import Sight
 from avtool.pipelines.hearing import FRAME_SAMPLES, RATE
 from avtool.pipelines.mouths import Mouth, mouths, summary
+from avtool.speakers.tracks import find
 from avtool.training import corpus
 from avtool.training.boxes import read_boxes
-from avtool.values import Array
+from avtool.values import Array, Audio
 
 COLUMNS = ("SI-SDR", "SI-SDRi", "SDR", "STOI", "right voice")
 
@@ -84,13 +90,13 @@ def measure(
     audio = clip.audio
     assert audio is not None
     true = np.stack([corpus.decoded(path) for path in truths])
-    tracks = looking.find(clip)
+    tracks, models = find(clip), hearing.load(weights)
     length = true.shape[1]
     mixture = hearing.at_rate(audio.samples, audio.rate, RATE, length).mean(0)
 
     def voices(seen: Sequence[Track], blind: bool = False) -> Array:
-        options = separating.Options(weights=weights, tracks=seen, blind=blind)
-        result = separating.run(clip, options)
+        options = separating.Options(weights=weights, blind=blind)
+        result = separating.run(clip, options, tracks=seen, models=models)
         given = []
         for number in range(1, len(true) + 1):
             voice = result.voices.get(number)
@@ -162,7 +168,7 @@ def localize(inputs: Sequence[str], *, boxes: str, as_json: bool) -> int:
             continue
         clip = source.clip(locating.SPEC)
         assert clip.audio is not None
-        sight = Sight(clip, looking.find(clip), size)
+        sight = Sight(clip, find(clip), size)
         clips.append((sight, cues.listen(clip.audio), truth))
     if not clips:
         raise InputError(f"{', '.join(inputs)}: no clip with sound has boxes in {boxes}")
@@ -208,12 +214,12 @@ def lips(inputs: Sequence[str], *, weights: str | None, as_json: bool) -> int:
         InputError: no such video is there.
     """
     rows: dict[str, list[Mouth]] = {}
-    videos = 0
+    videos, model = 0, speaking.load(speaking.Options(weights=weights))
     for path in [path for text in inputs for path in _videos(Path(text))]:
         source = media.open(path)
         if not (source.info.audio and source.info.video):
             continue
-        found = mouths(source.clip(looking.SPEC), weights)
+        found = mouths(source.clip(looking.SPEC), model)
         videos += bool(found)
         for way, mouth in found.items():
             rows.setdefault(way, []).append(mouth)
@@ -229,6 +235,66 @@ def lips(inputs: Sequence[str], *, weights: str | None, as_json: bool) -> int:
     for way, score in scores.items():
         print(f"{way:14}" + "".join(f"{score[name]:16.2f}" for name in names))
     return 0
+
+
+def speech2face(table: str, *, weights: str | None, as_json: bool) -> int:
+    """Run `avtool eval speech2face`; returns the exit code.
+
+    Raises:
+        InputError: the table cannot be read, or names no file that is there.
+    """
+    rows = _recordings(Path(table))
+    models = imagining.load(imagining.Options(weights=weights))
+    said, halves = [], []
+    for path, _ in rows:
+        sound = media.open(path).clip(imagining.SPEC).audio
+        assert sound is not None
+        samples = sound.samples.mean(0)
+        parts = samples, samples[: len(samples) // 2], samples[len(samples) // 2 :]
+        whole, one, two = (imagining.listen(_clip(path, part), models) for part in parts)
+        said.append(imagining.report(whole)["sex"]["male"])
+        halves.append((one.feature, two.feature))
+    true = np.array([sex == "M" for _, sex in rows])
+    ones, twos = (np.array(each) for each in zip(*halves, strict=True))
+    ones /= np.linalg.norm(ones, axis=1, keepdims=True)
+    twos /= np.linalg.norm(twos, axis=1, keepdims=True)
+    at = [k for k in (1, 5, 10) if k <= len(rows)]
+    found: dict[str, float] = {
+        "voices": len(rows),
+        "sex": float(((np.array(said) > 0.5) == true).mean()),
+        "sex, the commoner for all": float(max(true.mean(), 1 - true.mean())),
+        "calibration error": calibration_error(np.array(said), true),
+    }
+    for k, share in zip(at, retrieval(ones @ twos.T, at), strict=True):
+        found[f"other half, R@{k}"] = share
+        found[f"other half, R@{k}, chance"] = k / len(rows)
+    found = {name: round(float(value), 4) for name, value in found.items()}
+    if as_json:
+        print(json.dumps(found))
+    else:
+        for name, value in found.items():
+            print(f"{name:28}{value:10.4g}")
+    return 0
+
+
+def _recordings(table: Path) -> list[tuple[Path, str]]:
+    """Recordings and sexes, by a table of file and sex; files lie beside the table or below."""
+    try:
+        with table.open(newline="") as file:
+            rows = [(row["file"], row["sex"]) for row in csv.DictReader(file)]
+    except OSError as error:
+        raise InputError(f"{table}: cannot be read ({error.strerror})") from error
+    except (KeyError, csv.Error) as error:
+        raise InputError(f"{table}: is no table with the columns file and sex (F or M)") from error
+    below = {path.name: path for path in table.parent.rglob("*") if path.is_file()}
+    found = [(below[Path(name).name], sex) for name, sex in rows if Path(name).name in below]
+    if not found:
+        raise InputError(f"{table}: none of its files lies beside it")
+    return found
+
+
+def _clip(path: Path, samples: Array) -> Clip:
+    return Clip(path.name, Audio.of(samples, imagining.RATE), None, None)
 
 
 def _videos(place: Path) -> list[Path]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any, get_type_hints
 
 from avtool import media
-from avtool.cli.batch import Report, Tick, drive
-from avtool.cli.jobs import Job, Plan, expanded
+from avtool.batch.jobs import Job, Plan, expanded
+from avtool.batch.request import Report, Request, Tick, stages
+from avtool.cli.drive import drive
 from avtool.errors import InputError
+from avtool.media import Spec
 from avtool.pipelines import pipeline, presets, spec
-from avtool.save import save, sink_of
+from avtool.save import formats, save
+from avtool.values import Matrix
 
 
 def run(
@@ -47,31 +51,40 @@ def run(
     if mono:
         wanted = replace(wanted, channel=None)
     types = get_type_hints(module.Result)
-    plan = Plan(
-        fields=list(types),
-        formats=format or [],
-        defaults=["npz", "png"],
-        out=out,
-        check=lambda field, suffix: sink_of(types[field], suffix),
-    )
-
-    def work(job: Job, tick: Tick) -> Report:
-        source = media.open(job.source, name=job.name)
-        total = source.info.duration
-        clip = source.clip(wanted, tick=lambda seconds: tick(seconds, total), strict=strict)
-        result = module.run(clip, options)
-        for field, paths in job.outputs.items():
-            save(getattr(result, field), paths, name=field, title=job.title)
-        written = [str(path) for path in job.paths]
-        return Report(job.name, "done", written, warnings=clip.warnings)
-
+    files = {field: formats(kind) for field, kind in types.items()}
+    plan = Plan(files, format or [], ["npz", "png"], out)
+    request = Request(options, start, duration, strict)
     with expanded(inputs) as found:
         return drive(
             plan.jobs(found),
-            work,
+            partial(work, name, wanted, request),
+            request,
             threads=jobs,
             overwrite=overwrite,
             as_json=json,
             out=out,
-            options=asdict(options) | {"start": start, "duration": duration},
         )
+
+
+def work(name: str, wanted: Spec, request: Request, job: Job, tick: Tick) -> Report:
+    """Compute and write one file's features."""
+    source = media.open(job.source, name=job.name)
+    (reading,) = stages(tick, source.info.duration, {"": 1})
+    clip = source.clip(wanted, tick=reading, strict=request.strict)
+    result = pipeline(name).run(clip, request.options)
+    for field, paths in job.outputs.items():
+        value = told(getattr(result, field), source.info.audio[0].channels, wanted.channel)
+        save(value, paths, name=field, title=job.title)
+    return Report(job.name, outputs=[str(path) for path in job.paths], warnings=clip.warnings)
+
+
+def told(value: Any, channels: int, channel: int | None) -> Any:
+    """A matrix that says which of a sound's channels it is of, where there are several.
+
+    Args:
+        channel: counted from 1; None is the mean of all.
+    """
+    if not isinstance(value, Matrix) or channels < 2:
+        return value
+    heard = f"channel {channel} of {channels}" if channel else f"mean of {channels} channels"
+    return replace(value, parameters={**value.parameters, "channels": heard})

@@ -72,41 +72,57 @@ Duration = Annotated[
     float | None,
     typer.Option(parser=seconds, metavar="TIME", help="Look at this much [seconds or hh:mm:ss]."),
 ]
+Device = Annotated[
+    str,
+    typer.Option(metavar="auto|cpu|cuda|mps", help="Where networks run; auto takes a GPU."),
+]
 Mono = Annotated[bool, typer.Option("--mono", help="The mean of all channels.")]
 Channel = Annotated[int | None, typer.Option(min=1, help="One channel, counted from 1.")]
-Rate = Annotated[
-    int | None, typer.Option("--sr", min=1, help="Resample to this rate [Hz]; else the file's.")
-]
+Rate = Annotated[int | None, typer.Option("--sr", help="Rate to resample to: Hz [the file's own]")]
 
 Preset = Annotated[
     str | None,
-    typer.Option(metavar="|".join(PRESETS), help="Reproduce this tool's numbers."),
+    typer.Option(metavar="|".join(PRESETS), help="Tool whose defaults and numbers to take [none]"),
 ]
 NFft = Annotated[
     int | None,
-    typer.Option("--n-fft", min=1, help="Transform [samples]; else a power of two from --win."),
+    typer.Option("--n-fft", help="Transform length: samples [next power of two from --win]"),
 ]
 Win = Annotated[
     float | None,
-    typer.Option(parser=span, metavar="LENGTH", help="Window: 400 samples, 25ms or 0.025."),
+    typer.Option(
+        parser=span,
+        metavar="LENGTH",
+        help="Window length: 400 samples, 25ms or 0.025 s [25 ms]",
+    ),
 ]
 Hop = Annotated[
     float | None,
-    typer.Option(parser=span, metavar="LENGTH", help="From frame to frame: 160, 10ms or 0.01."),
+    typer.Option(
+        parser=span,
+        metavar="LENGTH",
+        help="Frame distance: 160 samples, 10ms or 0.01 s [10 ms]",
+    ),
 ]
 Window = Annotated[
     str | None,
-    typer.Option(help="hann, hamming, blackman, blackmanharris, boxcar or povey."),
+    typer.Option(help="Window: hann, hamming, blackman, blackmanharris, boxcar, povey [hann]"),
 ]
 Center = Annotated[
-    bool | None, typer.Option("--center/--no-center", help="Frames are centred on their time.")
+    bool | None,
+    typer.Option("--center/--no-center", help="Frames centred on their times, or not [--center]"),
 ]
 Power = Annotated[
-    float | None, typer.Option(help="Exponent of |X|: 1 magnitude, 2 power, 0 complex.")
+    float | None,
+    typer.Option(help="Exponent of |X|: 1 magnitude, 2 power, 0 complex (spectrogram) [2]"),
 ]
-NMels = Annotated[int | None, typer.Option("--n-mels", help="Mel bands.")]
-FMin = Annotated[float | None, typer.Option("--fmin", help="Lowest frequency [Hz].")]
-FMax = Annotated[float | None, typer.Option("--fmax", help="Highest frequency [Hz].")]
-NMfcc = Annotated[int | None, typer.Option("--n-mfcc", help="Coefficients.")]
-Lifter = Annotated[float | None, typer.Option(help="Cepstral lifter, 0 is none.")]
-Deltas = Annotated[int | None, typer.Option(help="Append derivatives: 1 or 2 orders.")]
+NMels = Annotated[int | None, typer.Option("--n-mels", help="Number of mel bands [80]")]
+FMin = Annotated[float | None, typer.Option("--fmin", help="Lowest mel frequency: Hz [0]")]
+FMax = Annotated[
+    float | None, typer.Option("--fmax", help="Highest mel frequency: Hz [half the rate]")
+]
+NMfcc = Annotated[
+    int | None, typer.Option("--n-mfcc", help="Number of coefficients, up to --n-mels [13]")
+]
+Lifter = Annotated[float | None, typer.Option(help="Cepstral lifter: 22 is usual, 0 none [0]")]
+Deltas = Annotated[int | None, typer.Option(help="Orders of derivatives to append: 0, 1 or 2 [0]")]

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from avtool import __version__, media
-from avtool.cli.batch import Report, Tick, drive
-from avtool.cli.jobs import Job, expanded
+from avtool.batch.jobs import Job, expanded
+from avtool.batch.request import Report, Tick
+from avtool.cli.drive import drive
 from avtool.errors import AvtoolError
 from avtool.media import Info, ffmpeg
 

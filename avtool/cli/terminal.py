@@ -54,12 +54,13 @@ class Progress:
         self._wanted = sys.stderr.isatty() and not say.quiet
         self._bar: Any = None
 
-    def at(self, name: str, seconds: float, total: float | None) -> None:
-        """A file has come this far of its length, where that is known."""
+    def at(self, name: str, part: float | None, stage: str) -> None:
+        """A file has come this far, 0 to 1 where that is known, and is at this stage."""
         if self._wanted:
             with self._lock:
-                self._parts[name] = min(1.0, seconds / total) if total else 0.0
-                self._show(name)
+                # What was announced is not taken back.
+                self._parts[name] = max(self._parts.get(name, 0.0), min(1.0, part or 0.0))
+                self._show(name, stage)
 
     def advance(self, name: str) -> None:
         """A file has ended."""
@@ -67,18 +68,24 @@ class Progress:
             with self._lock:
                 self._done += 1
                 self._parts.pop(name, None)
-                self._show(name)
+                self._show(name, "")
 
-    def _show(self, name: str) -> None:
+    def _show(self, name: str, stage: str) -> None:
         if self._bar is None:
             if time.monotonic() - self._began < self.PATIENCE:
                 return
             # Costs a tenth of a second: only for those who see it.
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                TaskProgressColumn,
+                TextColumn,
+                TimeRemainingColumn,
+            )
             from rich.progress import Progress as Bar
 
-            columns = [TextColumn("{task.description}"), BarColumn()]
+            columns = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()]
             columns += [MofNCompleteColumn()] if self._files > 1 else []
             self._bar = Bar(
                 *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
@@ -87,7 +94,8 @@ class Progress:
             self._bar.start()
             say.console = self._bar.console
         done = self._done + sum(self._parts.values())
-        self._bar.update(self._task, completed=done, description=Path(name).name)
+        told = f"{Path(name).name}: {stage}" if stage else Path(name).name
+        self._bar.update(self._task, completed=done, description=told)
 
     def __enter__(self) -> Progress:
         return self

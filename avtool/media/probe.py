@@ -107,6 +107,10 @@ def _readable_size(path: Path, name: str) -> int:
                 raise MediaError(f"{name}: is empty (0 bytes)")
         return status.st_size
     except FileNotFoundError:
+        if "://" in name:
+            raise MediaError(
+                f"{name}: is an address; avtool reads files, so download it first"
+            ) from None
         raise MediaError(f"{name}: no such file; check the name") from None
     except OSError as error:
         why = "permission denied" if error.errno == errno.EACCES else error.strerror
@@ -147,11 +151,13 @@ def _probe_ffmpeg(path: Path, name: str, size: int, scan: bool) -> Info:
     banner = run.complaints
     lines = {"Video": [], "Audio": []}  # type: dict[str, list[str]]
     kind, duration, zero, rotations = "", None, None, {}
+    kinds: list[str] = []
     for line in banner:
         if line.startswith("Output #0"):
             break
         if match := _INPUT.match(line):
-            kind = match[1].split(",")[0]
+            kinds = match[1].split(",")
+            kind = kinds[0]
         elif match := _DURATION.match(line):
             if match[1]:
                 duration = int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
@@ -181,8 +187,10 @@ def _probe_ffmpeg(path: Path, name: str, size: int, scan: bool) -> Info:
     if scan and packets.ends:
         duration = max(packets.ends.values()) - zero
     warnings = (f"damaged: {run.last_words}",) if scan and run.returncode else ()
+    end = path.suffix.lower().lstrip(".")
+    shown = end if end in kinds else kind  # of one container's many names, "mov,mp4,m4a"
     return Info(
-        path, kind, size, duration, tuple(audio), tuple(video), warnings=warnings, zero=zero
+        path, shown, size, duration, tuple(audio), tuple(video), warnings=warnings, zero=zero
     )
 
 

@@ -79,16 +79,25 @@ def replace_sound(source: Path, path: Path, audio: Audio, *, suffix: str = "") -
     Raises:
         OutputError: the container cannot hold it, or the disk is full.
     """
-    suffix = suffix or path.suffix
     with _wav(audio) as sound:
-        arguments = [*ffmpeg.QUIET, "-i", ffmpeg.url(source), "-i", ffmpeg.url(sound or "")]
-        arguments += ["-map", "0:V", "-map", "1:a", "-c:v", "copy"]
-        arguments += ["-c:a", _SOUND_CODECS.get(suffix, "aac"), "-b:a", "192k"]
-        arguments += ["-metadata", f"comment={audio.note}"] if audio.note else []
-        arguments += ["-movflags", "+faststart", "-f", _muxer(suffix), "-y", ffmpeg.url(path)]
-        with ffmpeg.Run(arguments) as run:
-            run.stdout.read()
-        _judge(run, path)
+        copy_pictures(source, Path(str(sound)), path, audio.note, suffix=suffix)
+
+
+def copy_pictures(source: Path, sound: Path, path: Path, note: str, *, suffix: str = "") -> None:
+    """The same of a sound file, with a note about it.
+
+    Raises:
+        OutputError: the container cannot hold it, or the disk is full.
+    """
+    suffix = suffix or path.suffix
+    arguments = [*ffmpeg.QUIET, "-i", ffmpeg.url(source), "-i", ffmpeg.url(str(sound))]
+    arguments += ["-map", "0:V", "-map", "1:a", "-c:v", "copy"]
+    arguments += ["-c:a", _SOUND_CODECS.get(suffix, "aac"), "-b:a", "192k"]
+    arguments += ["-metadata", f"comment={note}"] if note else []
+    arguments += ["-movflags", "+faststart", "-f", _muxer(suffix), "-y", ffmpeg.url(path)]
+    with ffmpeg.Run(arguments) as run:
+        run.stdout.read()
+    _judge(run, path)
 
 
 def _muxer(suffix: str) -> str:

@@ -118,7 +118,7 @@ def prepared(log_mel: Tensor) -> Tensor:
 
 def over_breath(log_mel: Tensor, loud: Tensor) -> Tensor:
     """Bands beside the loud moments, none below a breath: [batch, mels, frames], loud [batch]."""
-    least = torch.tensor(-DEEP - math.log(log_mel.shape[1]))
+    least = log_mel.new_tensor(-DEEP - math.log(log_mel.shape[1]))
     return torch.logaddexp(log_mel - loud[:, None, None], least)
 
 

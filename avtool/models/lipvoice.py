@@ -64,6 +64,11 @@ class LipVoice(nn.Module):
         self.window: Tensor
         self.mel: Tensor
 
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return self.window.device
+
     def lips(self, points: Tensor) -> Tensor:
         """[batch, frames, points, 2 or 3] in head coordinates, 25 fps -> [batch, frames, size]."""
         flat = points[..., :2].flatten(2).transpose(1, 2)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from avtool.errors import InputError
@@ -87,70 +89,104 @@ TABLE = {
 RECIPES = {"face": "crowd", "voiceface": "speech2face"}  # of another name than the weights
 
 
-def separator(path: Path_ | None = None) -> Separator:
+def device(name: str = "auto") -> str:
+    """Where networks run: ``auto`` is a GPU where there is one, else the processor.
+
+    Raises:
+        InputError: there is no such device here.
+    """
+    import torch
+
+    has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return next(each for each, there in has.items() if there)
+    if name.split(":")[0] not in has:
+        raise InputError(f"--device {name} is unknown; it is auto, cpu, cuda or mps")
+    if not has[name.split(":")[0]]:
+        raise InputError(f"--device {name}: this machine has none; leave it out, or say cpu")
+    return name
+
+
+def separator(path: Path_ | None = None, device: str = "cpu") -> Separator:
     """The separator with its weights, or with those of a user's own checkpoint.
+
+    It is loaded once and shared by all who ask for it: read it, and leave it as it is.
 
     Raises:
         InputError: the file is no checkpoint of this network.
     """
     from avtool.models.separator import Config, Separator
 
-    return _filled(lambda config: Separator(Config(**config)), "separator", path)
+    return _filled(lambda config: Separator(Config(**config)), "separator", path, device)
 
 
-def lipvoice(path: Path_ | None = None) -> LipVoice:
+def lipvoice(path: Path_ | None = None, device: str = "cpu") -> LipVoice:
     """The lip-voice match, likewise."""
     from avtool.models.lipvoice import Config, LipVoice
 
-    return _filled(lambda config: LipVoice(Config(**config)), "lipvoice", path)
+    return _filled(lambda config: LipVoice(Config(**config)), "lipvoice", path, device)
 
 
-def lipmotion(path: Path_ | None = None) -> LipMotion:
+def lipmotion(path: Path_ | None = None, device: str = "cpu") -> LipMotion:
     """The motion of lips, likewise."""
     from avtool.models.lipmotion import Config, LipMotion
 
-    return _filled(lambda config: LipMotion(Config(**config)), "lipmotion", path)
+    return _filled(lambda config: LipMotion(Config(**config)), "lipmotion", path, device)
 
 
-def face(path: Path_ | None = None) -> Face:
+def face(path: Path_ | None = None, device: str = "cpu") -> Face:
     """The recogniser and the decoder of faces, likewise."""
     from avtool.models.face import Config, Face
 
-    return _filled(lambda config: Face(Config(**config)), "face", path)
+    return _filled(lambda config: Face(Config(**config)), "face", path, device)
 
 
-def speaker(path: Path_ | None = None) -> Speaker:
+def speaker(path: Path_ | None = None, device: str = "cpu") -> Speaker:
     """The vector of a voice, likewise."""
     from avtool.models.speaker import Config, Speaker
 
-    return _filled(lambda config: Speaker(Config(**config)), "speaker", path)
+    return _filled(lambda config: Speaker(Config(**config)), "speaker", path, device)
 
 
-def voiceface(path: Path_ | None = None) -> VoiceFace:
+def voiceface(path: Path_ | None = None, device: str = "cpu") -> VoiceFace:
     """From voices to faces, likewise."""
     from avtool.models.voiceface import Config, VoiceFace
 
-    return _filled(lambda config: VoiceFace(Config(**config)), "voiceface", path)
+    return _filled(lambda config: VoiceFace(Config(**config)), "voiceface", path, device)
 
 
-def _filled(make: Any, name: str, path: Path_ | None) -> Any:
+_loaded: dict[tuple[str, str, int, str], nn.Module] = {}  # by network, file, its time, device
+_lock = Lock()
+
+
+def _filled(make: Callable[[Any], nn.Module], name: str, path: Path_ | None, device: str) -> Any:
     """The network that the file's own sizes make, with the file's weights."""
+    own = None if path is None else Path(path)
+    changed = own.stat().st_mtime_ns if own and own.exists() else 0
+    key = (name, str(own or TABLE[name].sha256), changed, device)
+    with _lock:
+        if key not in _loaded:
+            _loaded[key] = _read(make, name, path).to(device)
+        return _loaded[key]
+
+
+def _read(make: Callable[[Any], nn.Module], name: str, path: Path_ | None) -> nn.Module:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     data, where = _bytes(name, path)
     try:
         tensors = load(data)
-        length = int.from_bytes(data[:8], "little")
+        length = int.from_bytes(data[:8], "little")  # of the header: what was summed is parsed
         facts = json.loads(data[8 : 8 + length])["__metadata__"]
-        model: nn.Module = make(json.loads(facts["config"]))
+        model = make(json.loads(facts["config"]))
         model.load_state_dict(tensors)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{where}: is no checkpoint of the {name}; "
             f"python -m avtool.training.{RECIPES.get(name, name)} makes one"
         ) from error
-    return model.eval()
+    return model.eval().requires_grad_(False)
 
 
 def _bytes(name: str, path: Path_ | None) -> tuple[bytes, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,8 +17,11 @@ from avtool.errors import InputError
 from avtool.media import Clip
 from avtool.pipelines.cues import Sight, listen
 from avtool.pipelines.hearing import at_rate
-from avtool.pipelines.localize import Options, faces_of, locate
+from avtool.pipelines.localize import Options, Tracks, faces_of, locate
 from avtool.values import Array, Audio, Source, Sources
+
+if TYPE_CHECKING:
+    from avtool.models.lipvoice import LipVoice
 
 SHIFT = 2.0  # seconds
 
@@ -44,23 +47,31 @@ class Moved:
         return {k: None if v is None else round(v, 3) for k, v in facts.items()}
 
 
-def audit(clip: Clip, options: Options, other: Audio | None = None) -> list[Moved]:
+def audit(
+    clip: Clip,
+    options: Options,
+    other: Audio | None = None,
+    *,
+    tracks: Tracks | None = None,
+    size: tuple[int, int] | None = None,
+    models: LipVoice | None = None,
+) -> list[Moved]:
     """Hold other sounds against the same pictures.
 
     Args:
         other: another clip's sound; None exchanges the halves of the clip's own.
+        tracks, size, models: as in ``localize.run``.
 
     Raises:
         InputError: its sound or its pictures were not asked for.
     """
     if clip.audio is None or clip.frames is None:
         raise InputError(f"{clip.name}: needs both sound and pictures")
-    tracks = faces_of(clip, options)
-    sight = Sight(clip, tracks, options.size or (clip.frames.width, clip.frames.height))
-    own = locate(sight, listen(clip.audio), options)
+    sight = Sight(clip, faces_of(clip, tracks), size or (clip.frames.width, clip.frames.height))
+    own = locate(sight, listen(clip.audio), options, lipvoice=models)
     rows = [Moved("own sound", _visible(own), 0.0, 0.0)]
     for control, sound in _controls(clip.audio, other):
-        rows.append(_compared(control, own, locate(sight, listen(sound), options)))
+        rows.append(_compared(control, own, locate(sight, listen(sound), options, lipvoice=models)))
     return [*rows, *_floors(own, sight)]
 
 

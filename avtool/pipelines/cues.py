@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,11 +17,14 @@ from avtool.errors import InputError
 from avtool.face import Track
 from avtool.media import Clip
 from avtool.pipelines import mel
-from avtool.pipelines.hearing import FPS, RATE, STEP, WINDOW, at_rate, mouths, windows
+from avtool.pipelines.hearing import FPS, RATE, STEP, WINDOW, at_rate, mouths, voice_of, windows
 from avtool.signal import direction
 from avtool.signal.motion import Field, fields, grid_of, histories, shot
 from avtool.signal.synchrony import FAR, LAG, sounding, synchrony
 from avtool.values import Array, Audio
+
+if TYPE_CHECKING:
+    from avtool.models.lipvoice import LipVoice
 
 SPAN = 101  # frames that are held against the sound at a time
 SPOKEN = 19.0  # frames: spread of the window in which a face's evidence adds up
@@ -165,17 +169,22 @@ def moving(sight: Sight, sound: Sound, every: int) -> Iterator[tuple[int, Array]
 
 
 def weigh(
-    sight: Sight, sound: Sound, every: int, agreed: Iterable[tuple[int, Array]] | None = None
+    sight: Sight,
+    sound: Sound,
+    every: int,
+    agreed: Iterable[tuple[int, Array]] | None = None,
+    lipvoice: LipVoice | None = None,
 ) -> Iterator[Cues]:
     """What each cue says at every so many frames, from the first.
 
     Args:
         agreed: what ``moving`` gives, where that has begun.
+        lipvoice: the lip-voice match; None loads it now.
 
     Raises:
         InputError: there are no pictures.
     """
-    spoken = spoken_by(sight.tracks, sound)
+    spoken = spoken_by(sight.tracks, sound, lipvoice)
     places = [{int(frame): n for n, frame in enumerate(track.frames)} for track in sight.tracks]
     scale = np.tile(np.array(sight.size, np.float64), 2)
     for middle, agree in agreed or moving(sight, sound, every):
@@ -211,7 +220,9 @@ def _windows(found: Iterator[Field], every: int) -> Iterator[tuple[int, list[Fie
         middle += every
 
 
-def spoken_by(tracks: Sequence[Track], sound: Sound) -> list[Array]:
+def spoken_by(
+    tracks: Sequence[Track], sound: Sound, lipvoice: LipVoice | None = None
+) -> list[Array]:
     """For each face, how much its lips and the sound belong together around each frame [frames].
 
     Evidence adds up over a second and a half; a mouth that is still is evidence against it.
@@ -224,7 +235,7 @@ def spoken_by(tracks: Sequence[Track], sound: Sound) -> list[Array]:
 
     from avtool.models import weights
 
-    lipvoice = weights.lipvoice()
+    lipvoice = lipvoice or weights.lipvoice()
     loud = sound.level > max(float(sound.level.max(initial=-120)) - 40, SILENT_DB)
     margin = (WINDOW - STEP) * FPS // 2
     for start, part in windows(sound.mono):
@@ -232,13 +243,13 @@ def spoken_by(tracks: Sequence[Track], sound: Sound) -> list[Array]:
         frames = max(1, -(-part.shape[1] // (RATE // FPS)))
         with torch.inference_mode():
             whole = np.pad(part, ((0, 0), (0, frames * (RATE // FPS) - part.shape[1])))
-            heard = lipvoice.voice(torch.from_numpy(whole))
-            spoken = torch.from_numpy(loud[first : first + frames])[None]
+            heard = voice_of(lipvoice, whole)
+            spoken = torch.from_numpy(loud[first : first + frames])[None].to(heard.device)
             for row, each in zip(found, mouths(lipvoice, tracks, first, frames), strict=True):
                 odds = each.odds(lipvoice, heard, spoken)[0][0]
                 begin = margin if first else 0
                 into = row[first + begin : first + frames]
-                into[:] = odds[begin : begin + len(into)].numpy()
+                into[:] = odds[begin : begin + len(into)].cpu().numpy()
     reach = np.arange(-3 * int(SPOKEN), 3 * int(SPOKEN) + 1)
     kernel = np.exp(-0.5 * (reach / SPOKEN) ** 2)
     middle = slice(len(reach) // 2, len(reach) // 2 + length)

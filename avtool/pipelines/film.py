@@ -18,8 +18,8 @@ from avtool.media import Media, Spec
 from avtool.mouth import Painter
 from avtool.pipelines.hearing import FPS as TRACKED
 from avtool.pipelines.hearing import opening
-from avtool.pipelines.separate import unknown_face
 from avtool.pipelines.speech import Motion
+from avtool.speakers.tracks import unknown_face
 from avtool.spool import Spool
 from avtool.values import Array, Frames
 

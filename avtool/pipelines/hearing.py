@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -38,6 +38,29 @@ SHORTEST, PAUSE = 0.3, 0.4  # seconds of speech that count, and pauses that do n
 UNSEEN = 0.3  # log-odds a frame against a face that is not seen, or whose mouth rests
 MOST = 3  # voices that are told apart
 NONE, ONE = 0.8, 0.2  # how likely it must be that nobody speaks, or that only one does
+
+
+class Models(NamedTuple):
+    """The networks that hear; see ``load``."""
+
+    separator: Separator
+    lipvoice: LipVoice
+    device: str
+
+
+def load(weights: str | None = None, device: str = "auto") -> Models:
+    """The networks, once for many sounds.
+
+    Args:
+        weights: a separator of the user's own; device: auto, cpu, cuda or mps.
+
+    Raises:
+        InputError: the weights cannot be read, or there is no such device.
+    """
+    from avtool.models import weights as loaded
+
+    device = loaded.device(device)
+    return Models(loaded.separator(weights, device), loaded.lipvoice(device=device), device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +96,8 @@ class Heard:
 def hear(
     audio: Audio,
     tracks: Sequence[Track],
+    models: Models,
     voices: int | None = None,
-    weights: str | None = None,
     *,
     blind: bool = False,
 ) -> Heard:
@@ -82,36 +105,32 @@ def hear(
 
     Args:
         voices: how many people speak at once at most, 1 to 3; None finds out.
-        weights: a separator of the user's own.
-        blind: it does not see the lips; they only tell whose voice is whose.
+        blind: the separator does not see the lips; they only tell whose voice is whose.
     """
     spool = Spool()
-    found = list(look(audio, tracks, voices, weights, spool, blind))
+    found = list(look(audio, tracks, models, voices, spool, blind))
     return Heard(found, assign(found), spool, [visible(track) for track in tracks])
 
 
 def look(
     audio: Audio,
     tracks: Sequence[Track],
+    models: Models,
     voices: int | None,
-    weights: str | None,
     spool: Spool,
     blind: bool,
 ) -> Iterator[Window]:
     """Separate window by window, weigh the voices against the faces, keep them in the spool."""
     import torch
 
-    from avtool.models import weights as loaded
-
-    separator, lipvoice = loaded.separator(weights), loaded.lipvoice()
     before: Array | None = None
     for first, sound in windows(audio):
         length = -(-sound.shape[1] * RATE // audio.rate)  # never none
         mono = at_rate(sound, audio.rate, RATE, length).mean(0)
         with torch.inference_mode():
             frames = _whole_frames(mono[None]).shape[1] // FRAME_SAMPLES
-            faces = mouths(lipvoice, tracks, round(first * FPS / audio.rate), frames)
-            window, parts = _split(separator, lipvoice, mono, faces, voices, blind)
+            faces = mouths(models.lipvoice, tracks, round(first * FPS / audio.rate), frames)
+            window, parts = _split(models, mono, faces, voices, blind)
         spool.append(parts.T.astype(np.float32))
         if before is not None:
             window = replace(window, follows=_correlation(before[:, STEP * RATE :], parts[:-1]))
@@ -120,8 +139,7 @@ def look(
 
 
 def _split(
-    separator: Separator,
-    lipvoice: LipVoice,
+    models: Models,
     mono: Array,
     faces: Sequence[Mouth],
     most: int | None,
@@ -135,13 +153,15 @@ def _split(
     """
     import torch
 
+    separator, lipvoice, device = models
     mixture = torch.from_numpy(np.pad(mono, (0, max(0, SHORTEST_SAMPLES - len(mono)))))[None]
+    mixture = mixture.to(device)
     spectrum, trunk = separator.heard(mixture)
-    count = _count(separator.count(trunk).softmax(-1)[0].numpy(), most)
+    count = _count(separator.count(trunk).softmax(-1)[0].cpu().numpy(), most)
     head = max(2, count)
 
     def parts_of(trunk: Tensor) -> Array:
-        parts = separator.parts(mixture, spectrum, trunk, head)[0, :, : len(mono)].numpy()
+        parts = separator.parts(mixture, spectrum, trunk, head)[0, :, : len(mono)].cpu().numpy()
         whole = np.zeros((MOST + 1, len(mono)), np.float32)
         whole[:head], whole[-1] = parts[:-1], parts[-1]
         return whole
@@ -193,11 +213,11 @@ def _weighed(
     some = active.any(1)
     evidence, late = np.zeros((2, len(faces), len(active)))
     if some.any():
-        heard = lipvoice.voice(torch.from_numpy(_whole_frames(parts[:-1][some])))
-        spoken = torch.from_numpy(active[some])
+        heard = voice_of(lipvoice, _whole_frames(parts[:-1][some]))
+        spoken = torch.from_numpy(active[some]).to(heard.device)
         for row, each in enumerate(faces):
-            odds, late[row, some] = each.odds(lipvoice, heard, spoken)
-            evidence[row, some] = odds.sum(1).numpy()
+            odds, lags = each.odds(lipvoice, heard, spoken)
+            evidence[row, some], late[row, some] = odds.sum(1).cpu(), lags.cpu()
             if each.lips is None:
                 evidence[row] -= GIVEN  # which is for lips that move
     level = (parts[:-1] ** 2).mean(1) / max(float((mono**2).mean()), 1e-12)
@@ -235,9 +255,16 @@ class Mouth:
 
         away = -UNSEEN * (spoken & ~self.seen if self.lips is not None else spoken)
         if self.lips is None:  # a mouth that is still says nothing
-            return away, torch.zeros(len(heard), dtype=torch.long)
+            return away, torch.zeros(len(heard), dtype=torch.long, device=away.device)
         told, late = lipvoice.odds(self.lips, heard, spoken & self.seen)
         return told + away, late
+
+
+def voice_of(lipvoice: LipVoice, sound: Array) -> Tensor:
+    """Voices [voices, time] of whole frames as the match hears them, [voices, frames, size]."""
+    import torch
+
+    return lipvoice.voice(torch.from_numpy(sound).to(lipvoice.device))
 
 
 def mouths(lipvoice: LipVoice, tracks: Sequence[Track], first: int, frames: int) -> list[Mouth]:
@@ -247,8 +274,9 @@ def mouths(lipvoice: LipVoice, tracks: Sequence[Track], first: int, frames: int)
     found = []
     for track in tracks:
         lips, seen = lip_window(track, first, frames)
-        embedded = lipvoice.lips(torch.from_numpy(lips)[None])[0] if move(lips[seen]) else None
-        found.append(Mouth(embedded, torch.from_numpy(seen)))
+        moving = torch.from_numpy(lips)[None].to(lipvoice.device) if move(lips[seen]) else None
+        embedded = None if moving is None else lipvoice.lips(moving)[0]
+        found.append(Mouth(embedded, torch.from_numpy(seen).to(lipvoice.device)))
     return found
 
 

@@ -26,16 +26,16 @@ from avtool.head.render import Camera, render
 from avtool.head.shade import Look as Dress
 from avtool.media import Clip, Spec
 from avtool.models.lipmotion import FPS as MOTION_FPS
-from avtool.models.lipmotion import PHONES
+from avtool.models.lipmotion import PHONES, LipMotion
 from avtool.mouth import Painter
 from avtool.mouth.shape import MOUTH, Pose
 from avtool.pipelines.film import Film, closed, eased, look, size, steady, to_and_fro
 from avtool.pipelines.hearing import FPS as TRACKED
 from avtool.pipelines.hearing import RATE, opening, streamed
 from avtool.pipelines.manner import Manner
-from avtool.pipelines.speech import LOWER, Motion, motion
+from avtool.pipelines.speech import LOWER, Motion, gap, loudness, motion
 from avtool.spool import Spool
-from avtool.values import Array, Audio, Curves, Frames
+from avtool.values import Array, Audio, Curves, Frames, Mouths
 
 SPEC = Spec(audio=True, channel=0)
 NOTE = "Synthetic: the mouth in these pictures was made by avtool lips; nobody said this."
@@ -68,18 +68,25 @@ class Options:
     """What is asked for.
 
     Args:
-        face: what is to speak: a photo uint8 [height, width, 3], a film, or None, the drawn head.
-        number: which face of a photo, counted from 1 from the left; None is the largest.
+        face: which face of a photo or a video, counted from 1 from the left; None is the largest.
         length: whose length the video has.
         still: a photo keeps head and eyes still.
         weights: a checkpoint of the user's own.
+
+    Raises:
+        InputError: a value is out of its range.
     """
 
-    face: Array | Film | None = None
-    number: int | None = None
+    face: int | None = None
     length: Literal["speech", "video"] = "speech"
     still: bool = False
     weights: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.face is not None and self.face < 1:
+            raise InputError(f"--face {self.face}: faces are counted from 1")
+        if self.length not in ("speech", "video"):
+            raise InputError(f"--length {self.length} is unknown; it is speech or video")
 
 
 @dataclass(frozen=True)
@@ -105,8 +112,29 @@ class Result:
         return curves(self.motion, fps)
 
 
-def run(clip: Clip, options: Options = Options()) -> Result:
+def load(options: Options = Options(), device: str = "auto") -> LipMotion:
+    """The network, once for many sounds.
+
+    Raises:
+        InputError: the weights cannot be read, or there is no such device.
+    """
+    from avtool.models import weights
+
+    return weights.lipmotion(options.weights, weights.device(device))
+
+
+def run(
+    clip: Clip,
+    options: Options = Options(),
+    *,
+    source: Array | Film | None = None,
+    models: LipMotion | None = None,
+) -> Result:
     """Let a face say a clip's sound.
+
+    Args:
+        source: what is to speak: a photo uint8 [height, width, 3], a film, or None, the drawn head.
+        models: what ``load`` gave; None loads it now.
 
     Raises:
         InputError: the sound was not asked for, is empty, or there is no such face.
@@ -114,19 +142,19 @@ def run(clip: Clip, options: Options = Options()) -> Result:
     speech = clip.audio
     if speech is None:
         raise InputError(f"{clip.name}: its sound was not asked for")
-    moved = said(clip, options.weights)
+    moved = said(clip, models or load(options))
     passed: list[tuple[float, float]] = []
-    if isinstance(options.face, Film):
-        frames, count, box = _film(options.face, moved, options, passed)
-        first = next(options.face.frames.images())
+    if isinstance(source, Film):
+        frames, count, box = _film(source, moved, options, passed)
+        first = next(source.frames.images())
     else:
-        first = image = _drawn() if options.face is None else options.face
+        first = image = _drawn() if source is None else source
         frames, count, box = _photo(image, moved, options)
     sound = lasting(speech, count / frames.fps)
     return Result(frames, replace(sound, note=NOTE), moved, first, box, passed)
 
 
-def said(clip: Clip, weights: str | None = None) -> Motion:
+def said(clip: Clip, model: LipMotion) -> Motion:
     """What a mouth does while it says a clip's sound.
 
     Raises:
@@ -135,7 +163,7 @@ def said(clip: Clip, weights: str | None = None) -> Motion:
     assert clip.audio is not None
     if not any(block.size for block in clip.audio.blocks()):
         raise InputError(f"{clip.name}: holds no sound to be said")
-    return motion(streamed(clip.audio.mono(), RATE), weights)
+    return motion(streamed(clip.audio.mono(), RATE), model)
 
 
 def curves(moved: Motion, fps: int) -> Curves:
@@ -156,6 +184,48 @@ def moments(moved: Motion, fps: Fraction, count: int) -> list[tuple[str, int]]:
         if near[best] > CLEARLY:
             found.append((name, min(count - 1, round(best / MOTION_FPS * fps))))
     return sorted(found, key=lambda each: each[1])
+
+
+class Moments:
+    """A few moments of what is said most clearly, kept while the pictures are read.
+
+    Args:
+        audio: the speech.
+    """
+
+    def __init__(self, result: Result, audio: Audio) -> None:
+        self._result, self._audio = result, audio
+        self._count = round((result.audio.seconds or 0) * result.lips.fps)
+        self._wanted = moments(result.motion, result.lips.fps, self._count)
+        self._shown: list[tuple[str, float, Array]] = []
+
+    def watching(self, frames: Frames) -> Frames:
+        """The same pictures; some of them are kept as they pass."""
+
+        def images() -> Iterator[Array]:
+            self._shown = [("the face", 0.0, self._cut(self._result.first, 0))]
+            for number, image in enumerate(frames.images()):
+                for name, place in self._wanted:
+                    if place == number:
+                        time = float(number / frames.fps)
+                        self._shown.append((name, time, self._cut(image, number)))
+                yield image
+
+        return replace(frames, images=images)
+
+    def picture(self) -> Mouths:
+        """What was kept, with the opening of the lips and the loudness."""
+        motion, fps = self._result.motion, self._result.lips.fps
+        opened = gap(motion.lips(motion.at(np.arange(self._count) / float(fps))))
+        level = loudness(self._audio, max(1, round(self._count / fps * TRACKED)))
+        return Mouths(self._shown, opened, level, fps)
+
+    def _cut(self, image: Array, number: int) -> Array:
+        box = self._result.box(number)
+        wide, high = box[2:] - box[:2]
+        reach = box + np.array([-0.1 * wide, 0.2 * high, 0.1 * wide, 0.15 * high])
+        x0, y0, x1, y1 = np.clip(reach, 0, np.tile(image.shape[1::-1], 2)).round().astype(int)
+        return np.asarray(image[y0:y1, x0:x1].copy())
 
 
 def lasting(audio: Audio, seconds: Fraction) -> Audio:
@@ -180,11 +250,9 @@ def _photo(image: Array, moved: Motion, options: Options) -> Made:
     if not found:
         raise InputError("shows no face; it takes one that looks ahead, 40 pixels wide or more")
     sizes = [size(each.boxes) for each in found]
-    place = int(np.argmax(sizes)) if options.number is None else options.number - 1
+    place = int(np.argmax(sizes)) if options.face is None else options.face - 1
     if not 0 <= place < len(found):
-        raise InputError(
-            f"has no face {options.number}; it has {len(found)}, counted from the left"
-        )
+        raise InputError(f"has no face {options.face}; it has {len(found)}, counted from the left")
     points, _ = Landmarker().in_box(image, found[place].boxes[0])
     pose = Pose.of(points)
     rest = moved.shut(pose.own)

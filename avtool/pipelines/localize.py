@@ -10,8 +10,9 @@ scenes" (2018).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -21,13 +22,17 @@ from avtool.errors import InputError
 from avtool.face import Track
 from avtool.media import Clip, Spec
 from avtool.pipelines.cues import Cues, Sight, Sound, listen, moving, weigh
-from avtool.pipelines.faces import find
 from avtool.pipelines.fusion import Fused, Weights, explained, fuse, softened
 from avtool.pipelines.hearing import FPS, RATE
+from avtool.speakers.tracks import find
 from avtool.spool import Spool
 from avtool.values import Array, Source, Sources
 
+if TYPE_CHECKING:
+    from avtool.models.lipvoice import LipVoice
+
 SPEC = Spec(audio=True, frames=True, rate=RATE, channel=0, fps=Fraction(FPS))
+LONGEST = 60  # seconds from one look to the next
 BEFORE = 1000  # looks at what moves that are kept at most while faces are still looked for
 
 
@@ -39,16 +44,22 @@ class Options:
         every: seconds from one look to the next.
         threshold: what part of the peak's heat still belongs to the source.
         explain: keep what each cue says alone.
-        tracks: the faces, or what finds them; None looks now.
-        size: width, height of the source, where the clip's pictures are smaller.
+
+    Raises:
+        InputError: a value is out of its range.
     """
 
     every: float = 0.2
     threshold: float = 0.5
     explain: bool = False
-    tracks: Sequence[Track] | Callable[[], Sequence[Track]] | None = None
-    size: tuple[int, int] | None = None
-    weights: Weights = field(default_factory=Weights)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise InputError(
+                f"--threshold {self.threshold:g} is a part of the peak: say 0.5, between 0 and 1"
+            )
+        if not 0 < self.every <= LONGEST:
+            raise InputError(f"--every {self.every:g} is a time in seconds: 0.2, up to {LONGEST}")
 
     @property
     def frames(self) -> int:
@@ -63,26 +74,52 @@ class Result:
     sources: Sources
 
 
-def run(clip: Clip, options: Options = Options()) -> Result:
+def load(options: Options = Options(), device: str = "auto") -> LipVoice:
+    """The lip-voice match, once for many clips.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    from avtool.models import weights
+
+    return weights.lipvoice(device=weights.device(device))
+
+
+Tracks = Sequence[Track] | Callable[[], Sequence[Track]]
+
+
+def run(
+    clip: Clip,
+    options: Options = Options(),
+    *,
+    tracks: Tracks | None = None,
+    size: tuple[int, int] | None = None,
+    models: LipVoice | None = None,
+) -> Result:
     """Find the source of a clip's sound in its pictures.
+
+    Args:
+        tracks: the faces, or what finds them; None looks now.
+        size: width, height of the source, where the clip's pictures are smaller.
+        models: what ``load`` gave; None loads it now.
 
     Raises:
         InputError: its sound or its pictures were not asked for.
     """
     if clip.audio is None or clip.frames is None:
         raise InputError(f"{clip.name}: needs both sound and pictures")
-    sight = Sight(clip, (), options.size or (clip.frames.width, clip.frames.height))
+    sight = Sight(clip, (), size or (clip.frames.width, clip.frames.height))
     sound = listen(clip.audio)
     with Ahead(moving(sight, sound, options.frames), BEFORE) as agreed:  # while faces are found
-        sight = replace(sight, tracks=faces_of(clip, options))
-        return Result(locate(sight, sound, options, agreed))
+        sight = replace(sight, tracks=faces_of(clip, tracks))
+        return Result(locate(sight, sound, options, agreed, models))
 
 
-def faces_of(clip: Clip, options: Options) -> Sequence[Track]:
-    """The tracks of a clip's faces, as the options have them."""
-    if options.tracks is None:
+def faces_of(clip: Clip, tracks: Tracks | None) -> Sequence[Track]:
+    """The tracks of a clip's faces, given, found by what is given, or found now."""
+    if tracks is None:
         return find(clip)
-    return options.tracks() if callable(options.tracks) else options.tracks
+    return tracks() if callable(tracks) else tracks
 
 
 def locate(
@@ -90,6 +127,7 @@ def locate(
     sound: Sound,
     options: Options = Options(),
     agreed: Iterable[tuple[int, Array]] | None = None,
+    lipvoice: LipVoice | None = None,
 ) -> Sources:
     """Hold a sound against pictures.
 
@@ -99,21 +137,21 @@ def locate(
     Raises:
         InputError: there are no pictures.
     """
-    every = options.frames
+    every, weights = options.frames, Weights()
     maps, steps = Spool(), []
     rows, cols = sight.grid
     heard, shown, things = 0, np.zeros((rows, cols)), np.zeros((rows, cols))
     faces = np.zeros(len(sight.tracks))
     alone: list[dict[str, Array]] = []
-    for cues in weigh(sight, sound, every, agreed):
-        fused = fuse(cues, options.weights)
+    for cues in weigh(sight, sound, every, agreed, lipvoice):
+        fused = fuse(cues, weights)
         maps.append(fused.map.reshape(1, -1))
         steps.append(_source(fused, cues, sight, options.threshold))
         heard, faces = heard + cues.heard, faces + fused.faces
         shown, things = shown + fused.map, things + fused.things
         due = [round((time - sight.start) * FPS) for time, _ in sight.shown[len(alone) :]]
         if options.explain and due and cues.frame + every / 2 >= due[0]:
-            alone.append(explained(cues, options.weights))
+            alone.append(explained(cues, weights))
     mean = Fused(*(each / max(heard, 1) for each in (shown, things, faces)))
 
     def each_map() -> Iterator[Array]:

@@ -14,7 +14,6 @@ from torch.nn.functional import pad
 from avtool.face import LIPS, LIPS_INNER
 from avtool.head.model import UNITS, smooth
 from avtool.media import Clip
-from avtool.models import weights as loaded
 from avtool.models.lipmotion import FPS, MELS, LipMotion, beside, loudest, over_breath, usual
 from avtool.pipelines import mel
 from avtool.spool import Spool
@@ -28,6 +27,8 @@ REST = 0.12  # seconds over which a mouth comes to rest
 AHEAD = 0.6  # seconds before a sound in which it may open for it
 CHIN, LOWER = 152, 17  # points of the mesh
 INNER_UPPER, INNER_LOWER = list(LIPS_INNER[19:10:-1]), list(LIPS_INNER[1:10])
+PICTURES = 25  # a second, of faces that are looked at
+DEEP = 40.0  # dB below the loudest at which a loudness-driven mouth is closed
 TOUCH = 0.008  # what the mesh leaves between closed lips, eyes' distance 1
 # What a mouth does when it speaks; the others are moods.
 SPEAKING = (
@@ -125,16 +126,16 @@ def _nearest(wanted: Array, gram: Array, steps: int = 200) -> Array:
     return x
 
 
-def motion(audio: Audio, weights: str | None = None) -> Motion:
+def motion(audio: Audio, model: LipMotion) -> Motion:
     """What a mouth does while it says a sound, float32 [1, time] blocks at 16 kHz."""
-    model, spool = loaded.lipmotion(weights), Spool()
+    spool = Spool()
     for block in mel.run(Clip("", audio, None, None), HEARD).mel.blocks():
         spool.append(block)
     seconds = max(0, spool.rows - 1) / 100
     amounts, phones = (np.concatenate(each) for each in zip(*_told(model, spool), strict=True))
     near = np.pad(amounts, ((1, 1), (0, 0)), mode="edge")
     amounts = (near[:-2] + near[1:-1] + near[2:]) / 3  # what is quicker is no muscle's doing
-    return Motion(amounts, phones, model.shapes.numpy(), model.units.numpy(), seconds)
+    return Motion(amounts, phones, model.shapes.cpu().numpy(), model.units.cpu().numpy(), seconds)
 
 
 @torch.inference_mode()
@@ -144,18 +145,20 @@ def _told(model: LipMotion, spool: Spool) -> Iterator[tuple[Array, Array]]:
     Shape:
         spool: log-mel, [frames, mels].
     """
-    parts = lambda: (_part(block) for block in spool.blocks())  # noqa: E731
+    device = model.shapes.device
+    parts = lambda: (_part(block).to(device) for block in spool.blocks())  # noqa: E731
     level = torch.cat([part.logsumexp(1) for part in parts()], 1)
     loud = loudest(level)
     mean = usual(over_breath(part, loud) for part in parts())
-    awake = _awake((level - loud)[0].numpy())
+    awake = _awake((level - loud)[0].cpu().numpy())
     for first in range(0, spool.rows, WINDOW):
         begin = max(0, first - MARGIN)
-        log_mel = _part(spool.part(begin, first + WINDOW + MARGIN))
+        log_mel = _part(spool.part(begin, first + WINDOW + MARGIN)).to(device)
         log_mel = pad(log_mel, (0, log_mel.shape[2] % 2), mode="replicate")
         skip = (first - begin) // 2
         heard = beside(over_breath(log_mel, loud), mean)
-        found, phones = (each[0].T.numpy()[skip:][: WINDOW // 2] for each in model.told(heard))
+        told = (each[0].T.cpu().numpy() for each in model.told(heard))
+        found, phones = (each[skip:][: WINDOW // 2] for each in told)
         yield GAIN * found * awake[first // 2 : first // 2 + len(found), None], phones
 
 
@@ -178,3 +181,27 @@ def _awake(level: Array) -> Array:
     window = np.hanning(2 * reach + 1)
     eased = np.convolve(np.pad(near, reach, mode="edge"), window / window.sum(), "valid")
     return np.asarray(eased[::2], np.float32)
+
+
+def gap(points: Array) -> Array:
+    """How far lips [..., 40, 2] have opened, mean over the inner lips: [...]."""
+    lower, upper = (
+        [LIPS.index(point) for point in side] for side in (LIPS_INNER[1:10], LIPS_INNER[19:10:-1])
+    )
+    apart: Array = (points[..., lower, 1] - points[..., upper, 1]).mean(-1)
+    return apart
+
+
+def loudness(audio: Audio, frames: int) -> Array:
+    """How loud each picture is, 0 to 1: dB over 40 dB below the loudest, in windows of 80 ms."""
+    rate, first = 4 * PICTURES, 0
+    power = np.zeros(4 * frames)
+    for block in audio.blocks():
+        sound = block.mean(0).astype(np.float64)
+        places = ((first + np.arange(len(sound))) * rate / audio.rate).astype(int)
+        power += np.bincount(places, sound**2, 4 * frames)[: 4 * frames]
+        first += len(sound)
+    window = np.hanning(10)[1:-1]
+    near = np.lib.stride_tricks.sliding_window_view(np.pad(power, 2), 8)[::4]
+    level = 10 * np.log10(near @ window / window.sum() * rate / audio.rate + 1e-10)
+    return np.asarray(np.clip(1 + (level - level.max()) / DEEP, 0, 1))

@@ -10,20 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from avtool.errors import MediaError
+from avtool.errors import InputError, MediaError
 from avtool.head import model as heads
 from avtool.head import people
 from avtool.head.people import INDEX, TRAITS
 from avtool.head.portrait import modelled, portrait
 from avtool.media import Clip, Spec
 from avtool.models import weights as loaded
-from avtool.models.speaker import windows
+from avtool.models.face import Face
+from avtool.models.speaker import Speaker, windows
 from avtool.models.voiceface import VoiceFace
 from avtool.pipelines import mel
 from avtool.pipelines.speech import HEARD
@@ -38,7 +39,7 @@ LEAST, SURE = 0.5, 1.0  # seconds of speech that a face needs, and the log-odds 
 APART = 0.72  # mean likeness of a voice's vectors, below which they are of two people
 HEARD_LEAST = 0.9  # of a trait's spread in the crowd: where more is left, it was not heard
 FAINT = 1e-7  # power of 20 ms, -70 dB of full scale, below which nothing is heard
-SAMPLES = 8
+SAMPLES, MOST = 8, 64  # faces on a sheet
 NOTE = (
     "A plausible face, not a likeness: drawn people whose made voices were like this one. It does "
     "not show who spoke, and must not be used to find or to describe a person."
@@ -54,12 +55,45 @@ class Options:
     Args:
         samples: faces on the sheet; size: pixels of the portrait; seed: of the draw.
         weights: a voice encoder of the user's own.
+
+    Raises:
+        InputError: a value is out of its range.
     """
 
     samples: int = SAMPLES
     size: int = 512
     seed: int = 0
     weights: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.samples <= MOST:
+            raise InputError(f"--samples {self.samples}: a sheet has 1 to {MOST} faces")
+        if self.seed < 0:
+            raise InputError(f"--seed {self.seed}: a seed is 0 or more")
+
+
+class Models(NamedTuple):
+    """The networks from a voice to a face; see ``load``."""
+
+    voiceface: VoiceFace
+    face: Face
+    speaker: Speaker
+    device: str
+
+
+def load(options: Options = Options(), device: str = "auto") -> Models:
+    """The networks, once for many voices.
+
+    Raises:
+        InputError: the weights cannot be read, or there is no such device.
+    """
+    device = loaded.device(device)
+    return Models(
+        loaded.voiceface(options.weights, device),
+        loaded.face(device=device),
+        loaded.speaker(device=device),
+        device,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +128,16 @@ class Result:
     heard: Heard
 
 
-def run(clip: Clip, options: Options = Options()) -> Result:
+def run(clip: Clip, options: Options = Options(), *, models: Models | None = None) -> Result:
     """Imagine the face.
+
+    Args:
+        models: what ``load`` gave; None loads them now.
 
     Raises:
         MediaError: nobody speaks.
     """
-    heard = listen(clip, options.weights)
+    heard = listen(clip, models or load(options))
     head = heads.load()
     rng = np.random.default_rng(options.seed)
     drawn = rng.choice(len(heard.likely), options.samples, p=heard.likely)
@@ -109,7 +146,7 @@ def run(clip: Clip, options: Options = Options()) -> Result:
     return Result(face, modelled(head, heard.traits), heard)
 
 
-def listen(clip: Clip, weights: str | None = None) -> Heard:
+def listen(clip: Clip, models: Models) -> Heard:
     """What a sound's voice says of a face.
 
     Raises:
@@ -117,7 +154,7 @@ def listen(clip: Clip, weights: str | None = None) -> Heard:
     """
     audio = clip.audio
     assert audio is not None
-    model, face, speaker = loaded.voiceface(weights), loaded.face(), loaded.speaker()
+    model, face, speaker, device = models
     with torch.inference_mode():
         parts = list(_speech(model, audio))
         seconds = sum(int((odds > SURE).sum()) for _, odds in parts) / 50
@@ -127,20 +164,20 @@ def listen(clip: Clip, weights: str | None = None) -> Heard:
                 "a recording of a voice, not of music or silence"
             )
         sound = np.concatenate([sound for sound, _ in parts])
-        power = speaker.power(torch.from_numpy(sound)[None])[0]
+        power = speaker.power(torch.from_numpy(sound)[None].to(device))[0]
         vectors = torch.cat([speaker(part) for part in windows(power).split(64)])
         known = model.known(functional.normalize(vectors.mean(0), dim=0)[None])
-        likely = model.odds(known)[0].double().softmax(0).numpy()
+        likely = model.odds(known)[0].cpu().double().softmax(0).numpy()
         feature, query = model.feature(known), model.query(known)
-        traits = people.believable(face.decode(face.norm(feature))[0].numpy())
+        traits = people.believable(face.decode(face.norm(feature))[0].cpu().numpy())
     return Heard(
         likely,
-        feature[0].numpy(),
+        feature[0].cpu().numpy(),
         traits,
-        model.traits.numpy(),
-        query[0].numpy(),
+        model.traits.cpu().numpy(),
+        query[0].cpu().numpy(),
         measure(sound, RATE),
-        voices_in(vectors.numpy()),
+        voices_in(vectors.cpu().numpy()),
     )
 
 
@@ -153,7 +190,8 @@ def _speech(model: VoiceFace, audio: Audio) -> Iterator[tuple[Array, Array]]:
             continue
         log_mel = mel.run(Clip("", Audio.of(sound, RATE), None, None), HEARD).mel.values
         frames = log_mel.shape[1] // 2 * 2
-        odds = model.speech(torch.from_numpy(log_mel[:, :frames])[None])[0].numpy()
+        bands = torch.from_numpy(log_mel[:, :frames])[None].to(model.mean.device)
+        odds = model.speech(bands)[0].cpu().numpy()
         loud = np.resize(sound, len(odds) * 320).reshape(-1, 320)
         odds[np.square(loud).mean(1) < FAINT] = -10
         said = np.convolve(odds > 0, np.ones(5), "same") > 2  # a moment alone is no speech

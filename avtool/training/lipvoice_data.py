@@ -25,6 +25,7 @@ from avtool.head.model import UNITS
 from avtool.models import weights
 from avtool.models.lipvoice import FPS, FRAME_SAMPLES, RATE
 from avtool.pipelines import faces, hearing, speech
+from avtool.speakers.tracks import find
 from avtool.training import corpus
 from avtool.values import Array, Audio
 
@@ -72,7 +73,7 @@ def filmed(path: Path, seed: int) -> list[Clip]:
     from avtool.training.throats import other_throats
 
     clip = media.open(path).clip(faces.SPEC)
-    tracks = faces.find(clip)
+    tracks = find(clip)
     if len(tracks) != 1 or clip.audio is None:
         return []
     own = corpus.sized(clip.audio.samples[0], FRAMES * FRAME_SAMPLES)
@@ -108,7 +109,7 @@ def performed(path: Path, seed: int) -> list[Clip]:
 
 def spoken(sound: Array, seed: int) -> list[Clip]:
     """Speech that nobody filmed: lips made for it, and its own voice."""
-    motion = speech.motion(Audio.of(sound, RATE))
+    motion = speech.motion(Audio.of(sound, RATE), weights.lipmotion())
     amounts = motion.at(np.arange(len(sound) // FRAME_SAMPLES) / FPS)
     shapes = motion.shapes[:, list(LIPS)]
     lips = np.tensordot(amounts, shapes, 1).astype(np.float32)

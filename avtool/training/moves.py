@@ -19,6 +19,7 @@ from avtool.pipelines import faces, mel
 from avtool.pipelines import film as filming
 from avtool.pipelines.hearing import FPS, RATE, opening
 from avtool.pipelines.speech import HEARD
+from avtool.speakers.tracks import find
 from avtool.training import corpus
 from avtool.training.lipvoice_data import VALID
 from avtool.training.phones import Ear, labels, transcripts
@@ -144,7 +145,7 @@ def talk(path: Path, words: Sequence[str], seed: int) -> list[Talk]:
     if not (source.info.audio and source.info.video):
         return []
     clip = source.clip(faces.SPEC)
-    tracks = faces.find(clip)
+    tracks = find(clip)
     if len(tracks) != 1 or clip.audio is None or clip.frames is None:
         return []
     own = filming.meshes(clip.frames, tracks[0])

@@ -273,7 +273,7 @@ def _process(rank: int, given: argparse.Namespace) -> None:
         split: Company(mixer, Pairs(each, clips.noises, clips.others))
         for split, each in (("train", clips.train), ("valid", filmed))
     }
-    match = weights.lipvoice(given.lipvoice).to(given.device)
+    match = weights.lipvoice(given.lipvoice, given.device)
     steps = Steps(mixer, seen["train"], recipe, run.step, rank)
     loader = DataLoader(steps, batch_size=None, num_workers=given.workers)
 

@@ -252,7 +252,7 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     path, recipe = given.out / "voices.npz", Recipe()
-    face = weights.face().to(given.device).requires_grad_(False)
+    face = weights.face(device=given.device)
     people, pictures = crowd_of(given.crowd)
     with torch.inference_mode():
         calm = torch.from_numpy(pictures[:, 0])

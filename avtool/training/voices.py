@@ -15,6 +15,7 @@ from avtool import media
 from avtool.models.face import Face
 from avtool.pipelines import faces
 from avtool.signal.voice import measure
+from avtool.speakers.tracks import find
 from avtool.training import corpus
 from avtool.training.ages import CHILD, SPREAD, aged
 from avtool.training.corpus import RATE
@@ -131,7 +132,7 @@ def video_voices(folder: Path, face: Face) -> Iterator[Item]:
         source = media.open(path)
         if not (source.info.audio and source.info.video):
             continue
-        tracks = faces.find(source.clip(faces.SPEC))
+        tracks = find(source.clip(faces.SPEC))
         if len(tracks) != 1:
             continue
         picture = seen(tracks[0].portrait, np.array([30, 30, 130, 140]))

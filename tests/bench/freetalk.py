@@ -30,6 +30,7 @@ from avtool.pipelines import separate as separating
 from avtool.pipelines.cues import Sight, listen
 from avtool.pipelines.hearing import FPS, FRAME_SAMPLES, RATE
 from avtool.pipelines.localize import locate
+from avtool.speakers.tracks import find
 from avtool.training import corpus
 from avtool.training.fusion import clip_of, face_clip, tiled
 from avtool.values import Array, Audio
@@ -66,7 +67,7 @@ def people(data: Path) -> list[Person]:
     found = []
     for path in sorted((data / "freetalk").glob("talk-*.mp4")):
         clip = media.open(path).clip(looking.SPEC)
-        tracks = looking.find(clip)
+        tracks = find(clip)
         assert clip.audio is not None
         sound = clip.audio.mono().samples[0]
         track = max(tracks, key=lambda t: len(t.frames))
@@ -82,7 +83,7 @@ def separated(
 ) -> list[Array]:
     """The voice of each face, float32 [time]."""
     clip = Clip("scene", Audio.of(mixture, RATE), None, len(mixture) / RATE)
-    result = separating.run(clip, replace(options or separating.Options(), tracks=tracks))
+    result = separating.run(clip, options or separating.Options(), tracks=tracks)
     return [result.voices[track.face].samples[0] for track in tracks]
 
 
@@ -112,7 +113,7 @@ def alone(who: list[Person]) -> Iterator[str]:
     hits, total, scores = 0.0, 0.0, []
     for each in who:
         clip = Clip(each.name, Audio.of(each.sound, RATE), None, each.frames / FPS)
-        found = looking.run(clip, looking.Options([each.track])).faces.faces[0]
+        found = looking.run(clip, tracks=[each.track]).faces.faces[0]
         said = np.zeros(each.frames, bool)
         for start, end in found.speaking:
             said[round(start * FPS) : round(end * FPS)] = True
@@ -319,7 +320,7 @@ def inside(peak: tuple[float, float], box: tuple[int, ...]) -> bool:
 def numbers(data: Path) -> Iterator[str]:
     yield "numbers given to people"
     for path in sorted((data / "freetalk").glob("*.mp4")):
-        tracks = looking.find(media.open(path).clip(looking.SPEC))
+        tracks = find(media.open(path).clip(looking.SPEC))
         seen = [f"{t.frames[0] / FPS:.1f}-{t.frames[-1] / FPS:.1f}" for t in tracks]
         yield f"  {path.stem}: {len(tracks)} ({', '.join(seen)} s)"
 

@@ -71,7 +71,7 @@ def accuracy(data: Path, count: int) -> None:
     for name, paths in sets(data, count).items():
         every: dict[str, list[Mouth]] = {}
         for path in paths:
-            for way, row in mouths(opened(path)).items():
+            for way, row in mouths(opened(path), weights.lipmotion()).items():
                 every.setdefault(way, []).append(row)
                 if not name.startswith("s1"):
                     person = "s4" if name == "s4" else path.stem
@@ -109,7 +109,7 @@ def closing(data: Path, count: int) -> None:
         clip = opened(path)
         phones = ear.phones(clip.audio.samples[0], words[path.stem])
         if (true := real(clip)) is not None and phones:
-            moved = lips.said(clip)
+            moved = lips.said(clip, weights.lipmotion())
             ways = {
                 "the real mouth": gap(true),
                 "avtool": gap(moved.lips(moved.at(np.arange(len(true)) / FPS))),
@@ -120,7 +120,7 @@ def closing(data: Path, count: int) -> None:
     rows = {}
     for sound in islice(readers(data), min(count, 30)):
         if phones := ear.phones(sound):
-            moved = lips.said(said(sound))
+            moved = lips.said(said(sound), weights.lipmotion())
             frames = int(moved.seconds * FPS)
             ours = gap(moved.lips(moved.at(np.arange(frames) / FPS)))
             ways = {"avtool": ours, "loudness": loudness(said(sound).audio, frames)}
@@ -165,7 +165,7 @@ def silence(data: Path) -> None:
         ("a quiet room, -65 dB", quiet.astype(np.float32)),
         ("that room after speech, from 0.3 s on", after),
     ):
-        moved = lips.said(said(sound))
+        moved = lips.said(said(sound), weights.lipmotion())
         times = np.arange(0.3 if len(sound) == 3 * RATE else 3.3, len(sound) / RATE - 0.1, 0.04)
         opening = gap(moved.lips(moved.at(times)))
         print(f"{name:40} most {100 * opening.max():6.3f}  jitter {100 * opening.std():6.3f}")
@@ -224,10 +224,10 @@ def pixels(data: Path) -> None:
         speech = source.clip(Spec(audio=True, channel=0))
         nothing = said(np.zeros(round(speech.audio.seconds * RATE), np.float32))
         (face,) = track(clip.frames.images(), FPS)[:1]
-        film = lips.Options(filming.filmed(source, [face]))
+        film = filming.filmed(source, [face])
         films = [np.stack(list(islice(clip.frames.images(), 75))).astype(np.int16)]
         for sound in (speech, nothing):
-            images = lips.run(sound, film).lips.images()
+            images = lips.run(sound, source=film).lips.images()
             films.append(np.stack(list(islice(images, len(films[0])))).astype(np.int16))
         moving = (films[0] != films[1]).any(-1).any(0)
         x0, y0, x1, y1 = face.boxes.mean(0).astype(int)

@@ -33,6 +33,7 @@ from avtool.pipelines import faces as looking
 from avtool.pipelines import hearing
 from avtool.pipelines import separate as separating
 from avtool.pipelines.hearing import FRAME_SAMPLES, RATE
+from avtool.speakers.tracks import find
 from avtool.training import corpus
 from avtool.training.mixing import Mixer, Party
 from avtool.values import Array, Audio, Frames
@@ -81,7 +82,7 @@ class People:
         lips, sounds = [], []
         for path in paths:
             clip = media.open(path).clip(looking.SPEC)
-            (track,) = looking.find(clip)
+            (track,) = find(clip)
             lips.append(hearing.lip_window(track, 0, 75)[0])
             assert clip.audio is not None
             sounds.append(corpus.sized(clip.audio.samples[0], 75 * FRAME_SAMPLES))

@@ -21,7 +21,7 @@ from avtool.media import Clip
 from avtool.metrics.faces import calibration_error, retrieval
 from avtool.models import weights
 from avtool.pipelines import speech2face as imagining
-from avtool.pipelines.speech2face import Heard, listen, quantiles
+from avtool.pipelines.speech2face import Heard, listen, load, quantiles
 from avtool.training import corpus
 from avtool.training.ages import CHILD, aged
 from avtool.training.corpus import RATE
@@ -35,7 +35,7 @@ PARTS = ("sex", "again", "made", "space", "nobody", "cost")
 
 
 def heard(sound: Array) -> Heard:
-    return listen(Clip("", Audio.of(sound.astype(np.float32), RATE), None, None))
+    return listen(Clip("", Audio.of(sound.astype(np.float32), RATE), None, None), load())
 
 
 def male(found: Heard) -> float:

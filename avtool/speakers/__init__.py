@@ -1,0 +1,1 @@
+"""People in a video: their face tracks, found once and kept."""
