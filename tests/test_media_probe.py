@@ -209,7 +209,7 @@ def test_bad_files_are_named_in_one_line(bad: Path, name: str) -> None:
 
 
 def test_an_address_is_no_file() -> None:
-    with pytest.raises(MediaError, match="is an address; .* download it first"):
+    with pytest.raises(MediaError, match=r"is an address; .* download it first"):
         media.open("https://example.org/talk.mp4")
 
 
