@@ -4,15 +4,15 @@ from os import PathLike
 from typing import Literal
 
 from avtool.media import open as open
-from avtool.pipelines.faces import Result as FacesResult
-from avtool.pipelines.lips import Result as LipsResult
-from avtool.pipelines.localize import Result as LocalizeResult
-from avtool.pipelines.mel import Result as MelResult
-from avtool.pipelines.mfcc import Result as MfccResult
-from avtool.pipelines.separate import Result as SeparateResult
-from avtool.pipelines.spectrogram import Result as SpectrogramResult
-from avtool.pipelines.speech2face import Result as Speech2faceResult
-from avtool.pipelines.waveform import Result as WaveformResult
+from avtool.pipelines.faces.pipeline import Result as FacesResult
+from avtool.pipelines.features.mel import Result as MelResult
+from avtool.pipelines.features.mfcc import Result as MfccResult
+from avtool.pipelines.features.spectrogram import Result as SpectrogramResult
+from avtool.pipelines.features.waveform import Result as WaveformResult
+from avtool.pipelines.lips.pipeline import Result as LipsResult
+from avtool.pipelines.localize.pipeline import Result as LocalizeResult
+from avtool.pipelines.separate.pipeline import Result as SeparateResult
+from avtool.pipelines.speech2face.pipeline import Result as Speech2faceResult
 from avtool.values import Array
 
 __version__: str

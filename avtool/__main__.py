@@ -1,5 +1,5 @@
 """`python -m avtool` is `avtool`."""
 
-from avtool.cli import main
+from avtool.app import main
 
 main()

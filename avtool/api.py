@@ -24,10 +24,13 @@ from avtool import media
 from avtool.errors import InputError
 from avtool.media import Clip, Info, Media, Spec
 from avtool.media.probe import AudioStream
-from avtool.media.read import BLOCK_SAMPLES, Reading, resampled
-from avtool.pipelines import pipeline, presets, spec
+from avtool.media.read import BLOCK_SAMPLES, Reading
+from avtool.pipelines import commands, pipeline, spec
+from avtool.pipelines.features import presets
+from avtool.pipelines.speech2face.values import Plausible
 from avtool.save import SINKS, save
-from avtool.values import Array, Audio, Frames, Matrix, Plausible
+from avtool.signal.resample import resampled
+from avtool.values import Array, Audio, Frames, Matrix
 
 SMALL = 512  # long side of the pictures that motion is looked for in
 FILE = str | os.PathLike[str]
@@ -197,8 +200,8 @@ def _video(name: str, source: Any, wanted: Spec) -> tuple[Clip, dict[str, Any]]:
 
 def _face(source: Any, face: int | None) -> Any:
     """What is to speak: a photo, a film, or None, the drawn head."""
-    from avtool.media.picture import SUFFIXES, read_picture
-    from avtool.pipelines.film import LOOKED, filmed
+    from avtool.media.image import SUFFIXES, read_picture
+    from avtool.pipelines.lips.video_face import LOOKED, filmed
     from avtool.speakers.tracks import tracks_of
 
     if source is None:
@@ -301,7 +304,7 @@ def _shown(result: Any) -> Any:
 
 
 def _command(result: Any) -> str:
-    return str(type(result).__module__).rpartition(".")[2]
+    return next(name for name, at in commands().items() if at == type(result).__module__)
 
 
 def _short(result: Any) -> str:

@@ -20,6 +20,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+# The house's clock for sound and pictures together: 640 samples a picture.
+RATE, FPS = 16_000, 25
+FRAME_SAMPLES = RATE // FPS
+
 
 @dataclass(frozen=True, eq=False)
 class Audio:
@@ -128,112 +132,6 @@ class Matrix:
 
 
 @dataclass(frozen=True, eq=False)
-class Face:
-    """One person's face through a video.
-
-    Shape:
-        times: float64 [n], seconds, rising; boxes: float32 [n, 4], x0, y0, x1, y1 in source
-        pixels; portrait: uint8 RGB [height, width, 3]; speaking: (start, end) in seconds.
-    """
-
-    face: int  # from 1
-    times: Array
-    boxes: Array
-    portrait: Array
-    speaking: list[tuple[float, float]]
-
-
-@dataclass(frozen=True, eq=False)
-class Faces:
-    """Who is in a video, in the order of their numbers."""
-
-    faces: list[Face]
-    step: float  # seconds from one look to the next
-    start: float
-    end: float
-
-
-@dataclass(frozen=True, eq=False)
-class Voices:
-    """What was taken apart, for the eye: the source first, then each voice, then the rest.
-
-    Shape:
-        rows: (name, portrait uint8 RGB or None, log-mel spectrogram in dB).
-    """
-
-    rows: list[tuple[str, Array | None, Matrix]]
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """Where a sound comes from, at one moment or over all of a clip.
-
-    Args:
-        visible: how likely the source is in the picture at all, 0 to 1.
-        peak: x, y; box: x0, y0, x1, y1, both in source pixels.
-        cue: what told most: "face", "motion" or "stereo"; face: its number, where it is one.
-    """
-
-    time: float
-    visible: float
-    peak: tuple[float, float]
-    box: tuple[float, float, float, float]
-    cue: str
-    face: int | None
-
-
-@dataclass(frozen=True, eq=False)
-class Sources:
-    """Where the sound of a clip comes from, moment by moment.
-
-    Shape:
-        maps: one a step, float32 [rows, columns], the probability of each cell; what they lack to
-        1 is nowhere. heats: the same for the eye, the peak as hot as it is likely. shown: (time,
-        uint8 RGB [height, width, 3]) of a few moments; cues: for each of them, what each cue alone
-        says, by name, 0 to 1 [rows, columns]; level: float [frames] in dB, 25 a second.
-    """
-
-    steps: list[Source]
-    clip: Source
-    maps: Callable[[], Iterator[Array]]
-    heats: Callable[[], Iterator[Array]]
-    every: float  # seconds from one step to the next
-    size: tuple[int, int]  # of the source, width and height
-    shown: list[tuple[float, Array]]
-    cues: list[dict[str, Array]]
-    level: Array
-
-
-@dataclass(frozen=True, eq=False)
-class Curves:
-    """What a face does, as amounts of named units (Apple's ARKit has 52).
-
-    Shape:
-        amounts: float32 [frames, units], 0 to 1; names: of the units.
-    """
-
-    amounts: Array
-    fps: int
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Mouths:
-    """A mouth at work, for the eye.
-
-    Shape:
-        shown: (what it says, seconds, uint8 RGB [height, width, 3]) of a few moments, the face as
-        it was first; opening, level: float [pictures], the lips' opening over the eyes' distance
-        and the sound's loudness, 0 to 1.
-    """
-
-    shown: list[tuple[str, float, Array]]
-    opening: Array
-    level: Array
-    fps: Fraction
-
-
-@dataclass(frozen=True, eq=False)
 class Mesh:
     """A head in three dimensions, and what it can do.
 
@@ -249,16 +147,3 @@ class Mesh:
     colours: Array
     units: Array
     names: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Plausible:
-    """A face that a voice may have, others that it may have as well, and what was heard.
-
-    Shape:
-        portrait: uint8 RGB [size, size, 3]; faces: uint8 RGB [256, 256, 3] each.
-    """
-
-    portrait: Array
-    faces: list[Array]
-    report: dict[str, Any]

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from avtool import cli, media
+from avtool import app, media
 from avtool.cli.terminal import say
 from avtool.media import ffmpeg
 
@@ -125,7 +125,7 @@ def avtool(
         monkeypatch.setattr(sys, "argv", ["avtool", *map(str, arguments)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            app.main()
         code = ended.value.code
         said = capsys.readouterr()
         say.quiet = say.verbose = say.debug = False

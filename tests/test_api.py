@@ -25,7 +25,7 @@ from conftest import Avtool, naive
 import avtool as house
 from avtool import cli, media, pipelines
 from avtool.errors import InputError, MediaError
-from avtool.media.picture import read_picture
+from avtool.media.image import read_picture
 from avtool.values import Matrix
 
 ROOT = Path(__file__).parents[1]
@@ -75,7 +75,7 @@ def test_to_import_and_to_list_loads_nothing_heavy() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(json.loads(run.stdout))
     assert "avtool.pipelines" in loaded
-    assert not loaded & {"numpy", "torch", "PIL", "avtool.api", "avtool.pipelines.mel"}
+    assert not loaded & {"numpy", "torch", "PIL", "avtool.api", "avtool.pipelines.features.mel"}
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -101,7 +101,7 @@ def test_help_says_what_the_options_mean() -> None:
         "mfcc(source: str | os.PathLike[str] | numpy.ndarray, /, *, rate: int | None = None",
         "n_mfcc: int = 13",
         "pad: Literal['constant', 'reflect'] = 'constant'",
-        "-> avtool.pipelines.mfcc.Result",
+        "-> avtool.pipelines.features.mfcc.Result",
         "Mel-frequency cepstral coefficients and their deltas.",
         "    start: where to begin, in seconds",
         "    power: exponent of |X|",  # the spectrogram's

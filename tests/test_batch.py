@@ -18,7 +18,7 @@ from conftest import Avtool, sine_wav
 
 from avtool.errors import OutputError
 from avtool.media import Clip
-from avtool.pipelines import mel
+from avtool.pipelines.features import mel
 from avtool.save import replacing
 
 
@@ -157,7 +157,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk: the same error, for any user."""
     sine_wav(tmp_path / "big.wav", seconds=20)
     code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000)); "
-    code += "from avtool.cli import main; main()"
+    code += "from avtool.app import main; main()"
     for formats in ("npy", "npz", "csv", "png", "parquet"):
         done = subprocess.run(
             [sys.executable, "-c", code, "mel", "big.wav", "-f", formats],

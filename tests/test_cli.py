@@ -20,7 +20,7 @@ import typer
 from conftest import Avtool, sine_wav
 from PIL import Image, ImageDraw, ImageFont
 
-from avtool.cli import app
+from avtool.app import app
 from avtool.cli.terminal import say
 from avtool.draw.canvas import Canvas
 from avtool.errors import InputError, MediaError

@@ -18,15 +18,15 @@ from avtool.face import (
     Tracker,
     align,
     detect,
-    follow,
     from_arrays,
     lips,
-    mesh,
     to_arrays,
 )
+from avtool.face import landmarks as mesh
+from avtool.face import tracker as follow
 from avtool.face.align import HEAD, LIPS
 from avtool.face.detect import Detections, decode, iou, merge, tiles, whole
-from avtool.face.mesh import Square, cut
+from avtool.face.landmarks import Square, cut
 
 FPS = 25
 

@@ -24,18 +24,21 @@ from avtool.errors import InputError
 from avtool.face import LIPS, Landmarker, Track, align, track
 from avtool.head.model import UNITS
 from avtool.media import Clip, Spec
-from avtool.media.picture import read_picture
+from avtool.media.image import read_picture
 from avtool.metrics import lips as metric
 from avtool.models import weights
-from avtool.models.lipmotion import MELS, Config, LipMotion, prepared
-from avtool.mouth import Painter
-from avtool.mouth.shape import SKULL
-from avtool.pipelines import film as filming
-from avtool.pipelines import lips
-from avtool.pipelines.mouths import compared, gap
-from avtool.pipelines.speech import SPEAKING, Motion, motion
-from avtool.training import lipmotion as training
-from avtool.training import moves, phones, teacher
+from avtool.models.speech_frontend import MELS, prepared
+from avtool.pipelines.lips import pipeline as lips
+from avtool.pipelines.lips import video_face as filming
+from avtool.pipelines.lips.evaluate import compared, gap
+from avtool.pipelines.lips.model import Config, LipMotion
+from avtool.pipelines.lips.speech_to_motion import SPEAKING, Motion, motion
+from avtool.pipelines.lips.train import lipmotion as training
+from avtool.pipelines.lips.train import lipmotion_data as moves
+from avtool.pipelines.lips.train import teacher
+from avtool.pipelines.lips.warp import Painter
+from avtool.pipelines.lips.warp.topology import SKULL
+from avtool.training import phone_alignment as phones
 from avtool.values import Array, Audio, Frames
 
 MEDIA = Path(__file__).parents[1] / "sample_media"
@@ -61,7 +64,7 @@ def moved(voice: np.ndarray) -> Motion:
 
 
 def motion_of(audio: Audio) -> Motion:
-    return motion(audio, weights.lipmotion())
+    return motion(audio, weights.load(LipMotion))
 
 
 def said(samples: np.ndarray, rate: int = 16_000) -> Clip:
@@ -145,7 +148,7 @@ def test_lips_close_for_what_needs_it(moved: Motion) -> None:
 
 def test_pieces_are_the_whole(voice: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = motion_of(Audio.of(voice, 16_000)).amounts
-    monkeypatch.setattr("avtool.pipelines.speech.WINDOW", 150)
+    monkeypatch.setattr("avtool.pipelines.lips.speech_to_motion.WINDOW", 150)
     np.testing.assert_allclose(motion_of(Audio.of(voice, 16_000)).amounts, whole, atol=1e-4)
 
 
@@ -198,7 +201,7 @@ def test_the_painted_mouth_follows_the_speech(voice: np.ndarray, moved: Motion) 
 
 
 def test_a_living_photo_comes_back_and_blinks(voice: np.ndarray, moved: Motion) -> None:
-    from avtool.pipelines.manner import Manner
+    from avtool.pipelines.lips.idle_motion import Manner
 
     image = read_picture(FACE)
     points, _ = Landmarker().in_box(image, track([image])[0].boxes[0])
@@ -371,7 +374,7 @@ def test_the_painter_is_asked_for_nothing_in_silence() -> None:
 
 def test_shipped_shapes_hold_the_skull_and_units_part_the_lips() -> None:
     """Speech moves no bone, and what `--curves` is found with opens the inner lips too."""
-    model = weights.lipmotion()
+    model = weights.load(LipMotion)
     assert not model.shapes[:, SKULL].any()
     jaw, shut = (model.units[UNITS.index(name)][..., 1] for name in ("jawOpen", "mouthClose"))
     assert jaw[14] - jaw[13] > 0.2  # the middle of the inner lips; down is positive

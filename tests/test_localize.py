@@ -15,16 +15,18 @@ from conftest import X264, Avtool, lavfi, naive, pictures, pyav_pictures, sine_w
 from PIL import Image
 
 from avtool import media
-from avtool.draw import heat
-from avtool.pipelines import cues as looking
-from avtool.pipelines import localize as locating
-from avtool.pipelines.audit import audit
-from avtool.pipelines.cues import Cues, Sight, listen
-from avtool.pipelines.fusion import Weights, fuse, mouth, softened
-from avtool.pipelines.localize import Options, locate
-from avtool.signal import direction, motion, synchrony
+from avtool.pipelines.localize import cues as looking
+from avtool.pipelines.localize import draw as heat
+from avtool.pipelines.localize import optical_flow as motion
+from avtool.pipelines.localize import pipeline as locating
+from avtool.pipelines.localize import stereo as direction
+from avtool.pipelines.localize import synchrony
+from avtool.pipelines.localize.audit import audit
+from avtool.pipelines.localize.cues import Cues, Sight, listen
+from avtool.pipelines.localize.fusion import Weights, fuse, mouth, softened
+from avtool.pipelines.localize.pipeline import Options, locate
+from avtool.pipelines.localize.train import fusion, scenes
 from avtool.speakers.tracks import find
-from avtool.training import fusion, scenes
 from avtool.values import Audio, Frames
 
 MEDIA = Path(__file__).parents[1] / "sample_media"

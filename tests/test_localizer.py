@@ -19,7 +19,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from avtool.errors import InputError
-from avtool.models.localizer import (
+from avtool.pipelines.localize.attention_model import (
     CHANNELS,
     DEEP,
     MELS,
@@ -33,10 +33,10 @@ from avtool.models.localizer import (
     pooled,
     supervised_loss,
 )
-from avtool.training import localizer as recipes
-from avtool.training.boxes import Boxes, read_boxes
-from avtool.training.localizer import Draw, Recipe, loss_of, score
-from avtool.training.pictures import Pictures, load, pack
+from avtool.pipelines.localize.boxes import Boxes, read_boxes
+from avtool.pipelines.localize.train import attention as recipes
+from avtool.pipelines.localize.train.attention import Draw, Recipe, loss_of, score
+from avtool.pipelines.localize.train.attention_data import Pictures, load, pack
 
 TINY = Config(channels=16, width=16, size=16)
 KINDS, SIDE = 8, 4

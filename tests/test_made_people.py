@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avtool.head import model, people
-from avtool.head.people import INDEX, TRACT, TRAITS, drawn
+from avtool.head import model
+from avtool.head import traits as people
+from avtool.head.traits import INDEX, TRACT, TRAITS, drawn
 
 
 def column(some: np.ndarray, name: str) -> np.ndarray:

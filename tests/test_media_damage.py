@@ -20,8 +20,8 @@ from conftest import X264, naive, pictures, program, sound
 from avtool import media
 from avtool.errors import MediaError, OutputError
 from avtool.media import ffmpeg
-from avtool.media.write import write_video
 from avtool.save import replacing
+from avtool.save.video import write_video
 from avtool.values import Frames
 
 
@@ -188,9 +188,9 @@ from pathlib import Path
 import numpy as np
 from fractions import Fraction
 from avtool.errors import OutputError
-from avtool.media.write import replace_sound, write_video
+from avtool.save.video import (replace_sound, write_video)
 from avtool.save import replacing
-from avtool.values import Audio, Frames
+from avtool.values import (Audio, Frames)
 noise = np.random.default_rng(0).integers(0, 255, (50, 120, 160, 3)).astype(np.uint8)
 target = Path(sys.argv[1])
 try:

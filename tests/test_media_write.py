@@ -13,8 +13,8 @@ from conftest import X264, lavfi, naive, nearest, pictures, pyav_pictures, sound
 
 from avtool import media
 from avtool.errors import OutputError
-from avtool.media.write import replace_sound, write_video
 from avtool.save import replacing
+from avtool.save.video import replace_sound, write_video
 from avtool.values import Audio, Frames
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from importlib import import_module
 from itertools import permutations
 from pathlib import Path
 
@@ -13,12 +15,8 @@ from safetensors.torch import save_file
 
 from avtool.errors import InputError
 from avtool.models import lipvoice, weights
-from avtool.models.separator import (
-    Config,
-    Separator,
-    clustering_loss,
-    permutation_loss,
-)
+from avtool.models.lipvoice import LipVoice
+from avtool.models.separator import Config, Separator, clustering_loss, permutation_loss
 
 TINY = Config(width=8, hidden=8, blocks=1)
 
@@ -148,9 +146,11 @@ def test_lips_and_voice_meet_frame_by_frame() -> None:
         torch.testing.assert_close(model.voice(30 * sound), heard, atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("name", weights.TABLE)
+@pytest.mark.parametrize("name", weights.names())
 def test_shipped_weights_load_and_are_described(name: str) -> None:
-    model = getattr(weights, name)()
+    module, _, network = weights.card(name).network.rpartition(".")
+    model = weights.load(getattr(import_module(module), network))
+    import_module(weights.card(name).recipe)  # is there
     assert sum(p.numel() for p in model.parameters()) < 3.1e6
     card = Path(weights.__file__).parents[1] / "weights" / f"{name}.md"
     for word in ("Data", "Licence", "Score", "cannot"):
@@ -158,11 +158,11 @@ def test_shipped_weights_load_and_are_described(name: str) -> None:
 
 
 def test_a_changed_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = weights.TABLE["lipvoice"]
-    changed = weights.Weights(entry.file, "0" * 64, entry.licence, entry.data, entry.score)
-    monkeypatch.setitem(weights.TABLE, "lipvoice", changed)
+    changed = replace(weights.card("lipvoice"), sha256="0" * 64)
+    monkeypatch.setattr(weights, "card", lambda name: changed)
+    monkeypatch.setattr(weights, "_loaded", {})
     with pytest.raises(InputError, match="damaged"):
-        weights.lipvoice()
+        weights.load(LipVoice)
 
 
 def test_own_checkpoints(tmp_path: Path) -> None:
@@ -171,12 +171,12 @@ def test_own_checkpoints(tmp_path: Path) -> None:
     model = Separator(TINY)
     sizes = {"width": 8, "hidden": 8, "blocks": 1}
     save_file(model.state_dict(), own, {"config": json.dumps(sizes)})
-    loaded = weights.separator(own)
+    loaded = weights.load(Separator, own)
     torch.testing.assert_close(loaded.embed.weight, model.embed.weight)
     for content in (b"", b"not weights at all", own.read_bytes()[:5000]):
         bad = tmp_path / "bad.safetensors"
         bad.write_bytes(content)
         with pytest.raises(InputError, match=r"bad.safetensors: is no checkpoint of the separator"):
-            weights.separator(bad)
+            weights.load(Separator, bad)
     with pytest.raises(InputError, match="cannot be read"):
-        weights.separator(tmp_path / "missing.safetensors")
+        weights.load(Separator, tmp_path / "missing.safetensors")

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from avtool.face import Detector, Landmarker
-from avtool.mouth import Painter
-from avtool.mouth.inside import JAW
-from avtool.mouth.shape import EYES, MOUTH, Pose
-from avtool.mouth.warp import Grid
+from avtool.pipelines.lips.warp import Painter
+from avtool.pipelines.lips.warp.mouth_interior import JAW
+from avtool.pipelines.lips.warp.splines import Grid
+from avtool.pipelines.lips.warp.topology import EYES, MOUTH, Pose
 from avtool.values import Array
 
 FACE = Path(__file__).parents[1] / "sample_media" / "face.png"

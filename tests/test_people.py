@@ -209,12 +209,12 @@ def test_one_decoding_and_one_loading(avtool: Avtool, monkeypatch: pytest.Monkey
     monkeypatch.setattr(ffmpeg, "on_start", runs.append)
     read, made = weights._read, []
     monkeypatch.setattr(weights, "_loaded", {})
-    monkeypatch.setattr(weights, "_read", lambda *at: made.append(at[1]) or read(*at))
+    monkeypatch.setattr(weights, "_read", lambda *at: made.append(at[0].__name__) or read(*at))
     ran = avtool("separate", COCKTAIL, "two.mp4", "--json")
     assert ran.code == 0, ran.err
     decodings = [run for run in runs if "f32le" in run or "pcm_f32le" in run]
     assert len(decodings) == 2, [" ".join(map(str, run)) for run in runs]
-    assert sorted(made) == ["lipvoice", "separator"]
+    assert sorted(made) == ["LipVoice", "Separator"]
     options = json.loads(ran.lines[0])["options"]
     assert (options["face"], options["voices"], options["device"]) == (None, None, "auto")
 

@@ -22,8 +22,8 @@ import torch
 
 from avtool.errors import InputError
 from avtool.media import Clip
-from avtool.pipelines import mel, mfcc, spectrogram
-from avtool.pipelines.presets import options
+from avtool.pipelines.features import mel, mfcc, spectrogram
+from avtool.pipelines.features.presets import options
 from avtool.values import Array, Audio
 
 RATE = 16_000

@@ -11,13 +11,14 @@ import torch
 from avtool.errors import InputError
 from avtool.face import Track
 from avtool.media import Clip
-from avtool.models import weights
 from avtool.models.lipvoice import LAG, LipVoice
 from avtool.models.separator import Config, Separator
-from avtool.pipelines import hearing, separate
-from avtool.pipelines.assignment import Window, assign
-from avtool.pipelines.hearing import STEP, WINDOW, at_rate, windows
-from avtool.pipelines.separate import Options, shares
+from avtool.pipelines.separate import pipeline as separate
+from avtool.pipelines.separate.pipeline import Options, shares
+from avtool.signal.resample import at_rate
+from avtool.speakers import sync
+from avtool.speakers.assignment import Window, assign
+from avtool.speakers.separation import STEP, WINDOW, Models, windows
 from avtool.values import Audio
 
 RNG = np.random.default_rng(3)
@@ -48,21 +49,18 @@ def counting(voices: int) -> Separator:
 
 
 @pytest.fixture
-def twins(monkeypatch: pytest.MonkeyPatch) -> None:
+def twins() -> Models:
     """Networks of the same shape, tiny and untrained, for which two people speak."""
-    tiny = counting(2)
-    monkeypatch.setattr(weights, "separator", lambda *at, **where: tiny)
-    match = LipVoice().eval()
-    monkeypatch.setattr(weights, "lipvoice", lambda *at, **where: match)
+    return Models(counting(2), LipVoice().eval(), "cpu")
 
 
 @pytest.mark.parametrize("rate", [8000, 16_000, 44_100, 48_000])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_voices_and_rest_sum_to_the_source(twins: None, rate: int, channels: int) -> None:
+def test_voices_and_rest_sum_to_the_source(twins: Models, rate: int, channels: int) -> None:
     sound = noise(channels, 15.3, rate)
     audio = Audio(lambda: iter(np.array_split(sound, 7, 1)), rate, channels, sound.shape[1])
     clip = Clip("talk", audio, None, 15.3)
-    result = separate.run(clip, tracks=[face(1, 380), face(2, 380)])
+    result = separate.run(clip, tracks=[face(1, 380), face(2, 380)], models=twins)
     parts = [voice.samples for voice in result.voices.values()] + [result.rest.samples]
     assert [part.shape for part in parts] == [sound.shape] * 3
     np.testing.assert_allclose(sum(parts), sound, atol=1e-4)
@@ -70,29 +68,29 @@ def test_voices_and_rest_sum_to_the_source(twins: None, rate: int, channels: int
 
 
 @pytest.mark.parametrize("samples", [1, 100, 700, 16_001])
-def test_however_short(twins: None, samples: int) -> None:
+def test_however_short(twins: Models, samples: int) -> None:
     sound = noise(2, 2, 44_100)[:, :samples]
     clip = Clip("talk", Audio.of(sound, 44_100), None, None)
-    result = separate.run(clip, tracks=[face(1, 50)])
+    result = separate.run(clip, tracks=[face(1, 50)], models=twins)
     whole = result.voices[1].samples + result.rest.samples
     np.testing.assert_allclose(whole, sound, atol=1e-4)
 
 
-def test_one_face_is_the_same_as_in_all(twins: None) -> None:
+def test_one_face_is_the_same_as_in_all(twins: Models) -> None:
     sound = noise(1, 9, 16_000)
     clip = Clip("talk", Audio.of(sound, 16_000), None, 9.0)
     tracks = [face(1, 225), face(2, 225)]
-    every = separate.run(clip, tracks=tracks)
-    one = separate.run(clip, Options(face=2), tracks=tracks)
+    every = separate.run(clip, tracks=tracks, models=twins)
+    one = separate.run(clip, Options(face=2), tracks=tracks, models=twins)
     np.testing.assert_array_equal(one.voices[2].samples, every.voices[2].samples)
 
 
-def test_an_unknown_face_tells_how_many_there_are(twins: None) -> None:
+def test_an_unknown_face_tells_how_many_there_are(twins: Models) -> None:
     clip = Clip("talk.mp4", Audio.of(noise(1, 1, 16_000), 16_000), None, 1.0)
     with pytest.raises(InputError, match=r"has no face 7; it has 2 faces, 1 to 2.*avtool faces"):
-        separate.run(clip, Options(face=7), tracks=[face(1, 25), face(2, 25)])
+        separate.run(clip, Options(face=7), tracks=[face(1, 25), face(2, 25)], models=twins)
     with pytest.raises(InputError, match="shows no face"):
-        separate.run(clip, Options(face=1), tracks=[])
+        separate.run(clip, Options(face=1), tracks=[], models=twins)
 
 
 @pytest.mark.parametrize("seconds", [0.5, 8.0, 8.5, 14.0, 31.0])
@@ -173,7 +171,7 @@ def test_above_8_khz_goes_with_the_voice_below() -> None:
     assert at_12[0] > 100 * at_12[1]
 
 
-def test_lips_decide(twins: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lips_decide(twins: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the faces' lips swapped, the voices swap."""
     sound = noise(1, 8, 16_000)
     clip = Clip("talk", Audio.of(sound, 16_000), None, 8.0)
@@ -185,13 +183,13 @@ def test_lips_decide(twins: None, monkeypatch: pytest.MonkeyPatch) -> None:
         lips=lambda x: x.sum((2, 3)).mean().sign() * torch.ones(1, 200, 1),
         odds=lambda lips, voice, heard: ((lips * voice).sum(-1), torch.zeros(2)),
     )
-    monkeypatch.setattr(weights, "lipvoice", lambda *at, **where: sure)
-    monkeypatch.setattr(hearing, "move", lambda lips: True)
+    models = twins._replace(lipvoice=sure)
+    monkeypatch.setattr(sync, "move", lambda lips: True)
     one.lips[:], two.lips[:] = 1, -1
     options, tracks = Options(voices=2, blind=True), [one, two]
-    first = separate.run(clip, options, tracks=tracks).voices[1].samples
+    first = separate.run(clip, options, tracks=tracks, models=models).voices[1].samples
     one.lips[:], two.lips[:] = -1, 1
-    second = separate.run(clip, options, tracks=tracks).voices[2].samples
+    second = separate.run(clip, options, tracks=tracks, models=models).voices[2].samples
     np.testing.assert_array_equal(first, second)
 
 
@@ -207,16 +205,15 @@ def test_the_separator_sees_the_lips_that_move(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(tiny, "features", watched)
     match = LipVoice().eval()
-    monkeypatch.setattr(weights, "separator", lambda *at, **where: tiny)
-    monkeypatch.setattr(weights, "lipvoice", lambda *at, **where: match)
+    models = Models(tiny, match, "cpu")
     clip = Clip("talk", Audio.of(noise(1, 12.0, 16_000), 16_000), None, 12.0)
     one, still, two = face(1, 300), face(2, 300), face(3, 300)
     still.lips[:] = still.lips[:1]
     late = Track(
         3, np.arange(150, 300), two.boxes[150:], two.lips[150:], np.ones(150), two.portrait, 0
     )
-    separate.run(clip, Options(voices=2), tracks=[one, still, late])
-    separate.run(clip, Options(voices=2, blind=True), tracks=[one, still, late])
+    separate.run(clip, Options(voices=2), tracks=[one, still, late], models=models)
+    separate.run(clip, Options(voices=2, blind=True), tracks=[one, still, late], models=models)
     # Each window is split without lips and with them, and where blind is asked for, without only.
     blind, first, none, second, *rest = shown
     assert blind is None and none is None and rest == [None, None]
@@ -235,28 +232,27 @@ def test_the_separator_sees_the_lips_that_move(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
-def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
+def trusting(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A match that believes everything, and lips that all move."""
-    match = SimpleNamespace(
+    monkeypatch.setattr(sync, "move", lambda lips: len(lips) > 5)
+    return SimpleNamespace(
         device="cpu",
         voice=lambda x: torch.ones(len(x), x.shape[1] // 640, 1),
         lips=lambda x: torch.ones(1, x.shape[1], 64),
         odds=lambda lips, voice, heard: (1.0 * heard, torch.zeros(len(voice))),
     )
-    monkeypatch.setattr(weights, "lipvoice", lambda *at, **where: match)
-    monkeypatch.setattr(hearing, "move", lambda lips: len(lips) > 5)
 
 
 @pytest.mark.parametrize("voices", [0, 1, 2])
 def test_one_voice_is_not_torn_and_noise_is_nobody_s(
-    trusting: None, monkeypatch: pytest.MonkeyPatch, voices: int
+    trusting: SimpleNamespace, voices: int
 ) -> None:
     """Whoever speaks alone gets all that is speech; where nobody speaks, all is the rest."""
     tiny = counting(voices)
-    monkeypatch.setattr(weights, "separator", lambda *at, **where: tiny)
+    models = Models(tiny, trusting, "cpu")
     sound = noise(1, 6, 16_000)
     clip = Clip("talk", Audio.of(sound, 16_000), None, 6.0)
-    result = separate.run(clip, Options(blind=True), tracks=[face(1, 150)])
+    result = separate.run(clip, Options(blind=True), tracks=[face(1, 150)], models=models)
     with torch.inference_mode():
         parts = tiny(torch.from_numpy(sound), 2)[0].numpy()
     given, rest = result.voices[1].samples[0], result.rest.samples[0]
@@ -269,22 +265,19 @@ def test_one_voice_is_not_torn_and_noise_is_nobody_s(
         assert min(np.abs(given - part).max() for part in parts[:2]) < 1e-5
 
 
-def test_a_face_speaks_only_where_it_is_seen(
-    trusting: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_face_speaks_only_where_it_is_seen(trusting: SimpleNamespace) -> None:
     """A face that comes after 10 s, is hidden for a moment, then for a second, and goes."""
-    tiny = counting(1)
-    monkeypatch.setattr(weights, "separator", lambda *at, **where: tiny)
+    models = Models(counting(1), trusting, "cpu")
     whole = face(1, 700)
     here = np.r_[250:300, 305:375, 400:450]
     late = Track(
         1, here, whole.boxes[here], whole.lips[here], np.ones(len(here)), whole.portrait, 250
     )
     clip = Clip("talk", Audio.of(noise(1, 28, 16_000), 16_000), None, 28.0)
-    result = separate.run(clip, tracks=[late])
+    result = separate.run(clip, tracks=[late], models=models)
     assert result.speaking[1] == [(10.0, 15.0), (16.0, 18.0)]
     given = result.voices[1].samples[0]
     assert not given[: 6 * 16_000].any()  # the first window, but for where the next one fades in
     assert given[11 * 16_000 : 14 * 16_000].any()
-    alone = separate.run(clip, tracks=[whole])
+    alone = separate.run(clip, tracks=[whole], models=models)
     assert alone.speaking[1] == [(0.0, 28.0)]  # the control: who is always seen

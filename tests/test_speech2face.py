@@ -15,25 +15,34 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from avtool import media
-from avtool.cli import app
+from avtool.app import app
 from avtool.errors import InputError, MediaError
 from avtool.head import model as heads
-from avtool.head import people
+from avtool.head import traits as people
 from avtool.head.model import UNITS
-from avtool.head.people import INDEX, TRAITS
 from avtool.head.portrait import modelled, portrait
+from avtool.head.traits import INDEX, TRAITS
 from avtool.media import Clip
-from avtool.media.write import write_video
-from avtool.meshes import write_glb, write_obj
-from avtool.metrics.faces import calibration_error, retrieval
+from avtool.metrics.calibration import calibration_error
+from avtool.metrics.retrieval import retrieval
 from avtool.models import weights
-from avtool.models.face import SIDE, Face
-from avtool.models.face import Config as FaceConfig
-from avtool.models.speaker import FRAMES, windows
-from avtool.models.voiceface import Config, VoiceFace
-from avtool.pipelines.speech2face import SPEC, Heard, listen, load, quantiles, report, voices_in
-from avtool.training.speech2face import Recipe, losses, target
-from avtool.training.voices import Voices, music, telephone
+from avtool.models.speaker import FRAMES, Speaker, windows
+from avtool.pipelines.speech2face.face_model import SIDE, Face
+from avtool.pipelines.speech2face.face_model import Config as FaceConfig
+from avtool.pipelines.speech2face.model import Config, VoiceFace
+from avtool.pipelines.speech2face.pipeline import (
+    SPEC,
+    Heard,
+    listen,
+    load,
+    quantiles,
+    report,
+    voices_in,
+)
+from avtool.pipelines.speech2face.train.voiceface import Recipe, losses, target
+from avtool.pipelines.speech2face.train.voiceface_data import Voices, music, telephone
+from avtool.save.meshes import write_glb, write_obj
+from avtool.save.video import write_video
 from avtool.values import Array, Audio, Frames
 
 SPEECH = Path(__file__).parents[1] / "sample_media" / "speech.wav"
@@ -144,7 +153,7 @@ def test_metrics_know_chance() -> None:
 
 
 def test_speaker_vector_is_the_voices(sound: Array) -> None:
-    model = weights.speaker()
+    model = weights.load(Speaker)
     rng = np.random.default_rng(0)
     with torch.inference_mode():
         power = model.power(torch.from_numpy(np.asarray(sound, np.float32))[None])[0]
@@ -159,11 +168,11 @@ def test_speaker_vector_is_the_voices(sound: Array) -> None:
 
 def test_a_face_is_found_again() -> None:
     """The loop of the paper: face, feature, face; other people are further away."""
-    from avtool.training.crowd import Crowd, view
+    from avtool.pipelines.speech2face.train.face import Crowd, view
 
     rng = np.random.default_rng(7)
     crowd = Crowd.drawn(99, 6)
-    face = weights.face()
+    face = weights.load(Face)
     calm, other = (np.stack([view(rng, t, c) for t in crowd.traits]) for c in (True, False))
     assert calm.shape == (6, SIDE, SIDE, 3)
     with torch.inference_mode():
@@ -298,7 +307,7 @@ def test_weights_of_another_network(tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     other.write_bytes(b"nothing")
     with pytest.raises(InputError, match="voiceface"):
-        weights.voiceface(other)
+        weights.load(VoiceFace, other)
 
 
 def test_eval_prints_its_baselines(tmp_path: Path, sound: Array) -> None:
@@ -320,7 +329,9 @@ def test_the_recipe_learns_from_videos_of_people(
     tmp_path: Path, sound: Array, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A made set: drawn faces that are seen while a voice is heard. Checkpoint, log and weights."""
-    from avtool.training import crowd, speech2face, voices
+    from avtool.pipelines.speech2face.train import face as crowd
+    from avtool.pipelines.speech2face.train import voiceface as speech2face
+    from avtool.pipelines.speech2face.train import voiceface_data as voices
 
     rng = np.random.default_rng(5)
     head, traits = heads.load(), people.drawn(rng, 3)
@@ -331,7 +342,7 @@ def test_the_recipe_learns_from_videos_of_people(
         audio = Audio.of(other[: 3 * RATE // 2].astype(np.float32), RATE)
         (tmp_path / "videos").mkdir(exist_ok=True)
         write_video(tmp_path / "videos" / f"{number}.mp4", frames, audio)
-    items = list(voices.video_voices(tmp_path / "videos", weights.face()))
+    items = list(voices.video_voices(tmp_path / "videos", weights.load(Face)))
     assert [(item.reader, item.split) for item in items] == [
         ("0", "train"),
         ("1", "train"),
@@ -341,7 +352,7 @@ def test_the_recipe_learns_from_videos_of_people(
     seen = torch.nn.functional.normalize(torch.from_numpy(np.stack([i.face for i in items])), dim=1)
     views = torch.from_numpy(np.stack([crowd.view(rng, each, calm=True) for each in traits]))
     with torch.inference_mode():
-        own = torch.nn.functional.normalize(weights.face().recognise(views), dim=1)
+        own = torch.nn.functional.normalize(weights.load(Face).recognise(views), dim=1)
     assert (seen @ own.T).argmax(1).tolist() == [0, 1, 2]
 
     crowd.pack(tmp_path / "crowd.npz", 6)
@@ -350,6 +361,6 @@ def test_the_recipe_learns_from_videos_of_people(
     given = f"x --data {tmp_path}/videos --crowd {tmp_path}/crowd.npz --out {tmp_path}/out"
     monkeypatch.setattr(sys, "argv", [*given.split(), "--minutes", "0.02"])
     speech2face.main()
-    made = weights.voiceface(tmp_path / "out" / "voiceface.safetensors")
+    made = weights.load(VoiceFace, tmp_path / "out" / "voiceface.safetensors")
     assert made.crowd.shape == (6, 32)
     assert (tmp_path / "out" / "log.csv").read_text().startswith("step,minutes,loss,bits")

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from avtool.ahead import Ahead
 from avtool.draw.columns import Columns
 from avtool.errors import InputError
 from avtool.media import Clip
-from avtool.pipelines import mel, mfcc, pipeline, spectrogram
-from avtool.pipelines.presets import PRESETS, options
+from avtool.pipelines import pipeline
+from avtool.pipelines.features import mel, mfcc, spectrogram
+from avtool.pipelines.features.presets import PRESETS, options
+from avtool.prefetch import Ahead
 from avtool.signal.stft import STFT
 from avtool.values import Array, Audio
 

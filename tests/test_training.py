@@ -10,14 +10,14 @@ import torch
 
 from avtool.models.lipvoice import LipVoice
 from avtool.models.separator import Config, Separator, permutation_loss
+from avtool.pipelines.separate.train.audiovisual_mixtures import Company, Scene
+from avtool.pipelines.separate.train.lipvoice import Pairs
+from avtool.pipelines.separate.train.lipvoice_data import Clips
+from avtool.pipelines.separate.train.separator import Batch, Recipe, loss_of, stacked, start
 from avtool.training import corpus
-from avtool.training.company import Company, Scene
 from avtool.training.corpus import Recording
-from avtool.training.lipvoice import Pairs
-from avtool.training.lipvoice_data import Clips
-from avtool.training.mixing import Mixer, Party, Room, active_level
-from avtool.training.run import Run
-from avtool.training.separator import Batch, Recipe, loss_of, stacked, start
+from avtool.training.mixtures import Mixer, Party, Room, active_level
+from avtool.training.trainer import Run
 
 TINY = Config(width=8, hidden=8, blocks=1)
 PLAIN = Party(1.0, (2,), level=5.0, changed=0.0, room=0.0, noise=0.0, pauses=0.0)

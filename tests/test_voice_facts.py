@@ -13,7 +13,7 @@ import soundfile
 
 from avtool.signal.formants import best_ceiling, formants, tract_length
 from avtool.signal.pitch import pitch
-from avtool.signal.voice import VoiceFacts, measure, syllables, tilt
+from avtool.signal.voice_features import VoiceFacts, measure, syllables, tilt
 
 RATE = 16_000
 SOUND = 35_000.0  # cm a second

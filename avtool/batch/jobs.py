@@ -161,3 +161,9 @@ def _spooled_stdin() -> Path:
             Path(file.name).unlink()
             raise
         return Path(file.name)
+
+
+def videos(place: Path) -> list[Path]:
+    """A file, or the media files of a folder, sorted."""
+    files = sorted(place.rglob("*")) if place.is_dir() else [place]
+    return [path for path in files if path.suffix.lower() in MEDIA_SUFFIXES]

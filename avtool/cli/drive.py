@@ -15,14 +15,46 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from avtool.batch.jobs import Job
+import typer
+
+from avtool.batch.jobs import Job, Plan, expanded
 from avtool.batch.request import Report, Request, Tick
 from avtool.batch.threads import Batch, Work
 from avtool.cli.terminal import Progress, say
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
+
+
+def execute(
+    inputs: Sequence[str],
+    plan: Plan,
+    work: Callable[[Request, Job, Tick], Report],
+    request: Request,
+    *,
+    complete: Callable[[Job, Tick], Job] | None = None,
+    threads: int = 1,
+    overwrite: bool = False,
+    as_json: bool = False,
+) -> NoReturn:
+    """Do a command for all inputs, and end the program with its exit code; see ``drive``.
+
+    Args:
+        work: does one job of the request.
+    """
+    with expanded(inputs) as found:
+        code = drive(
+            plan.jobs(found),
+            partial(work, request),
+            request,
+            complete=complete,
+            threads=threads,
+            overwrite=overwrite,
+            as_json=as_json,
+            out=plan.out,
+        )
+    raise typer.Exit(code)
 
 
 def drive(

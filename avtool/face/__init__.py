@@ -5,9 +5,9 @@ Works on frames, uint8 RGB [height, width, 3], and knows no files but its packag
 
 from avtool.face.align import LIPS, LIPS_INNER, LIPS_OUTER, align, lips
 from avtool.face.detect import Detections, Detector
-from avtool.face.follow import Tracker, track
-from avtool.face.mesh import Landmarker
-from avtool.face.track import Track, from_arrays, to_arrays
+from avtool.face.landmarks import Landmarker
+from avtool.face.tracker import Tracker, track
+from avtool.face.tracks import Track, from_arrays, to_arrays
 
 __all__ = [
     "LIPS",

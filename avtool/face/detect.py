@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from avtool.face import mesh
+from avtool.face import landmarks as mesh
 from avtool.face.tflite import Network
 from avtool.values import Array
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from avtool.head import people
+from avtool.head import traits as people
 from avtool.head.hair import LOCKS, dressed
 from avtool.head.model import UNITS, Head
 from avtool.head.render import Camera, normals, render

@@ -8,17 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from avtool.head.hairdo import Hairdo
-from avtool.head.light import (
-    CLOTH_LIGHT,
-    EYE_LIGHT,
-    KEY,
-    RIMS,
-    WET_LIGHT,
-    Look,
-    Patch,
-    lit,
-    noise,
-)
+from avtool.head.light import CLOTH_LIGHT, EYE_LIGHT, KEY, RIMS, WET_LIGHT, Look, Patch, lit, noise
 from avtool.head.model import smooth
 from avtool.head.skin import skin
 from avtool.values import Array

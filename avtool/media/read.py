@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from avtool.ahead import Ahead
 from avtool.errors import InputError, MediaError
 from avtool.media import ffmpeg
 from avtool.media.probe import Info
+from avtool.prefetch import Ahead
+from avtool.signal.resample import resampled
 from avtool.values import Array
 
 if TYPE_CHECKING:
@@ -184,27 +184,6 @@ def _judge(run: ffmpeg.Run, reading: Reading) -> None:
     if run.complaint_count:
         plural = "" if run.complaint_count == 1 else "s"
         reading.warn(f"damaged: {run.complaint_count} decode error{plural} ({run.last_words})")
-
-
-def resampled(blocks: Iterator[Array], source: int, target: int, channels: int) -> Iterator[Array]:
-    """Sound at another rate, as it comes: float32 [channels, time] in blocks."""
-    import soxr
-
-    stream = soxr.ResampleStream(source, target, channels, dtype="float32", quality="HQ")
-    taken = made = 0
-    for block in blocks:
-        taken += block.shape[1]
-        out = stream.resample_chunk(np.ascontiguousarray(block.T))
-        made += len(out)
-        if len(out):
-            yield out.T
-    out = stream.resample_chunk(np.zeros((0, channels), np.float32), last=True)
-    # soxr rounds the length; the sound lasts to the end of the last sample.
-    rest = ceil(taken * target / source) - made
-    tail = np.zeros((max(rest, 0), channels), np.float32)
-    tail[: len(out)] = out[: len(tail)]
-    if len(tail):
-        yield tail.T
 
 
 def frame_images(

@@ -1,39 +1,42 @@
-"""What each subcommand means: one module each, with SPEC, Options, Result and run.
+"""One folder per command: ``command``, ``pipeline``, its networks, pictures, values and recipes.
 
-``Options`` has the command's flags and what presets set besides; ``Result`` has one value a field,
-and a field's name is the name of its file.
+A command is found by its folder; nothing here, or anywhere else, lists them. Where a folder holds
+several (``features``), each module that defines SPEC, Options, Result and run is one, named after
+the module; a module called ``pipeline`` is named after its folder.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
-from pkgutil import get_data, iter_modules
+from pathlib import Path
 from typing import Any
 
 PARTS = {"SPEC", "Options", "Result", "run"}
 
 
 @cache
-def commands() -> tuple[str, ...]:
-    """The names of all subcommands: of the modules here that define all of ``PARTS``.
+def commands() -> Mapping[str, str]:
+    """The module of each command, by the command's name.
 
     Their text is looked at. To import them would load torch, only to tell what there is.
     """
-    found = []
-    for _, name, _ in iter_modules(__path__):
-        text = (get_data(__name__, f"{name}.py") or b"").decode()
-        defined = re.findall(r"^(?:class |def )?(\w+)\b", text, re.MULTILINE)
+    found = {}
+    for path in sorted(each for root in __path__ for each in Path(root).glob("*/*.py")):
+        defined = re.findall(r"^(?:class |def )?(\w+)\b", path.read_text("utf-8"), re.MULTILINE)
         if set(defined) >= PARTS:
-            found.append(name)
-    return tuple(found)
+            folder = path.parent.name
+            name = folder if path.stem == "pipeline" else path.stem
+            found[name] = f"{__name__}.{folder}.{path.stem}"
+    return found
 
 
 def pipeline(name: str) -> Any:
-    """The module of a subcommand."""
-    return import_module(f"avtool.pipelines.{name}")
+    """The module of a command."""
+    return import_module(commands()[name])
 
 
 def spec(module: Any, options: Any, **given: Any) -> Any:

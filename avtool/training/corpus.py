@@ -19,6 +19,7 @@ import soundfile
 
 from avtool import media
 from avtool.media import Spec
+from avtool.models.speaker import Speaker
 from avtool.signal.pitch import pitch
 from avtool.values import Array
 
@@ -98,7 +99,7 @@ def sized(sound: Array, length: int) -> Array:
 
 def more_readers(items: Iterable[Recording], seed: int = 0) -> Iterator[Recording]:
     """The recordings, and after each reader's to learn from, the same by two other throats."""
-    from avtool.training.throats import LIKE, other_throats
+    from avtool.training.voice_conversion import LIKE, other_throats
 
     rng = np.random.default_rng(seed)
     for item in items:
@@ -145,7 +146,7 @@ def _voice_vector(sound: Array) -> Array:
     from avtool.models import weights
     from avtool.models.speaker import windows
 
-    speaker = weights.speaker()
+    speaker = weights.load(Speaker)
     with torch.inference_mode():
         power = speaker.power(torch.from_numpy(sound)[None])[0]
         vector = speaker(windows(power)).mean(0)

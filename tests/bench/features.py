@@ -76,7 +76,8 @@ def two(name: str) -> None: "Two."
 app()
 """
 # What `avtool mel -f npy` needs before its first sample.
-IMPORTS = "import avtool.cli, avtool.cli.features, avtool.pipelines.mel, ducc0, numpy, soundfile"
+IMPORTS = "import avtool.app, avtool.pipelines.features.work, avtool.pipelines.features.mel, "
+IMPORTS += "ducc0, numpy, soundfile"
 
 
 # ---------------------------------------------------------------- in a child: one candidate's work
@@ -125,7 +126,7 @@ def kernel(peer: str, kind: str, n: int, hop: int) -> Callable[[], Any]:
     y = sound(KERNEL_SECONDS, KERNEL_SEED)
     if peer == "ours":
         from avtool.media import Clip
-        from avtool.pipelines import mel, mfcc, presets
+        from avtool.pipelines.features import mel, mfcc, presets
         from avtool.signal.stft import STFT
         from avtool.values import Audio
 

@@ -21,19 +21,19 @@ import torch
 from avtool import media
 from avtool.face import Track
 from avtool.face import track as follow
+from avtool.face.lip_points import lip_window, opening
 from avtool.media import Clip
 from avtool.metrics import separation as metric
 from avtool.models import weights
-from avtool.pipelines import faces as looking
-from avtool.pipelines import hearing
-from avtool.pipelines import separate as separating
-from avtool.pipelines.cues import Sight, listen
-from avtool.pipelines.hearing import FPS, FRAME_SAMPLES, RATE
-from avtool.pipelines.localize import locate
+from avtool.models.separator import Separator
+from avtool.pipelines.faces import pipeline as looking
+from avtool.pipelines.localize.cues import Sight, listen
+from avtool.pipelines.localize.pipeline import locate
+from avtool.pipelines.localize.train.fusion import clip_of, face_clip, tiled
+from avtool.pipelines.separate import pipeline as separating
 from avtool.speakers.tracks import find
 from avtool.training import corpus
-from avtool.training.fusion import clip_of, face_clip, tiled
-from avtool.values import Array, Audio
+from avtool.values import FPS, FRAME_SAMPLES, RATE, Array, Audio
 
 TILE = (288, 288)  # a face's picture in a scene of ``localize``
 WINDOW = round(2.9 * FPS)
@@ -183,7 +183,7 @@ def by_opening(tracks: Sequence[Track], voices: Array) -> list[int]:
     """The baseline: which voice each face gets by how lip opening goes with loudness."""
     frames = voices.shape[1] // FRAME_SAMPLES
     power = np.square(voices[:, : frames * FRAME_SAMPLES].reshape(len(voices), frames, -1)).mean(2)
-    gaps = [hearing.opening(hearing.lip_window(t, 0, frames)[0]) for t in tracks]
+    gaps = [opening(lip_window(t, 0, frames)[0]) for t in tracks]
     found = np.corrcoef(np.stack(gaps), np.log(power + 1e-8))[: len(gaps), len(gaps) :]
     orders = list(permutations(range(len(voices))))
     return list(max(orders, key=lambda o: sum(found[f, v] for f, v in enumerate(o))))
@@ -192,7 +192,7 @@ def by_opening(tracks: Sequence[Track], voices: Array) -> list[int]:
 def best_order(mixture: Array, true: Array) -> Array:
     """What the separator without lips could reach if somebody knew the order."""
     with torch.inference_mode():
-        given = weights.separator()(torch.from_numpy(mixture)[None], len(true))[0, :-1].numpy()
+        given = weights.load(Separator)(torch.from_numpy(mixture)[None], len(true))[0, :-1].numpy()
     return given[metric.permutation(metric.si_sdr(given[:, None], true))]
 
 

@@ -22,18 +22,21 @@ import torch
 
 from avtool import media
 from avtool.face import track
+from avtool.face.lip_points import lip_window
 from avtool.media import Clip, Spec
-from avtool.media.write import write_video
 from avtool.metrics.lips import closures
 from avtool.models import weights
-from avtool.pipelines import faces, lips
-from avtool.pipelines import film as filming
-from avtool.pipelines.hearing import FPS, FRAME_SAMPLES, RATE, lip_window
-from avtool.pipelines.mouths import Mouth, gap, loudness, mouths, real, summary
+from avtool.models.lipvoice import LipVoice
+from avtool.pipelines.faces import pipeline as faces
+from avtool.pipelines.lips import pipeline as lips
+from avtool.pipelines.lips import video_face as filming
+from avtool.pipelines.lips.evaluate import Mouth, gap, loudness, mouths, real, summary
+from avtool.pipelines.lips.model import LipMotion
+from avtool.pipelines.separate.train.lipvoice import VALID
+from avtool.save.video import write_video
 from avtool.training import corpus
-from avtool.training.lipvoice import VALID
-from avtool.training.phones import SILENCE, Ear, Phone, transcripts
-from avtool.values import Array, Audio
+from avtool.training.phone_alignment import SILENCE, Ear, Phone, transcripts
+from avtool.values import FPS, FRAME_SAMPLES, RATE, Array, Audio
 
 SAMPLES = Path(__file__).parents[2] / "sample_media"
 SHUT = 0.15  # of a clip's wide opening (its 95th percentile): closed for the eye
@@ -71,7 +74,7 @@ def accuracy(data: Path, count: int) -> None:
     for name, paths in sets(data, count).items():
         every: dict[str, list[Mouth]] = {}
         for path in paths:
-            for way, row in mouths(opened(path), weights.lipmotion()).items():
+            for way, row in mouths(opened(path), weights.load(LipMotion)).items():
                 every.setdefault(way, []).append(row)
                 if not name.startswith("s1"):
                     person = "s4" if name == "s4" else path.stem
@@ -109,7 +112,7 @@ def closing(data: Path, count: int) -> None:
         clip = opened(path)
         phones = ear.phones(clip.audio.samples[0], words[path.stem])
         if (true := real(clip)) is not None and phones:
-            moved = lips.said(clip, weights.lipmotion())
+            moved = lips.said(clip, weights.load(LipMotion))
             ways = {
                 "the real mouth": gap(true),
                 "avtool": gap(moved.lips(moved.at(np.arange(len(true)) / FPS))),
@@ -120,7 +123,7 @@ def closing(data: Path, count: int) -> None:
     rows = {}
     for sound in islice(readers(data), min(count, 30)):
         if phones := ear.phones(sound):
-            moved = lips.said(said(sound), weights.lipmotion())
+            moved = lips.said(said(sound), weights.load(LipMotion))
             frames = int(moved.seconds * FPS)
             ours = gap(moved.lips(moved.at(np.arange(frames) / FPS)))
             ways = {"avtool": ours, "loudness": loudness(said(sound).audio, frames)}
@@ -165,7 +168,7 @@ def silence(data: Path) -> None:
         ("a quiet room, -65 dB", quiet.astype(np.float32)),
         ("that room after speech, from 0.3 s on", after),
     ):
-        moved = lips.said(said(sound), weights.lipmotion())
+        moved = lips.said(said(sound), weights.load(LipMotion))
         times = np.arange(0.3 if len(sound) == 3 * RATE else 3.3, len(sound) / RATE - 0.1, 0.04)
         opening = gap(moved.lips(moved.at(times)))
         print(f"{name:40} most {100 * opening.max():6.3f}  jitter {100 * opening.std():6.3f}")
@@ -173,7 +176,7 @@ def silence(data: Path) -> None:
 
 def judged(data: Path, count: int) -> None:
     """Is the finished video's mouth that of its own speech, by the network of lips and voices?"""
-    judge = weights.lipvoice()
+    judge = weights.load(LipVoice)
     sounds = [np.resize(voice, 5 * RATE) for voice in islice(readers(data), count)]
     videos = [*sets(data, 1)["s4"], *sets(data, 1)["five others"]]
     found: dict[str, list[bool]] = {}

@@ -23,14 +23,15 @@ from separation import resident
 
 from avtool.face import track as follow
 from avtool.media import ffmpeg
-from avtool.media.write import write_video
 from avtool.metrics.localization import auroc
-from avtool.pipelines.cues import Sight, listen
-from avtool.pipelines.localize import locate
+from avtool.pipelines.localize.cues import Sight, listen
+from avtool.pipelines.localize.pipeline import locate
+from avtool.pipelines.localize.train.fusion import clip_of, face_clip, panned, tiled
+from avtool.pipelines.localize.train.scenes import FPS, RATE, scene
+from avtool.pipelines.localize.values import Source, Sources
+from avtool.save.video import write_video
 from avtool.training import corpus
-from avtool.training.fusion import clip_of, face_clip, panned, tiled
-from avtool.training.scenes import FPS, RATE, scene
-from avtool.values import Audio, Frames, Source, Sources
+from avtool.values import Audio, Frames
 
 SEED = 2026
 TILE = (360, 288)

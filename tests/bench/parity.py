@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from test_presets import SOUNDS, TOOLS, WINDOWS, clip, db_error, lengths, worst
 
-from avtool.pipelines import mel, mfcc, spectrogram
-from avtool.pipelines.presets import options
+from avtool.pipelines.features import mel, mfcc, spectrogram
+from avtool.pipelines.features.presets import options
 
 AGAINST = {
     "librosa": f"librosa {librosa.__version__}",

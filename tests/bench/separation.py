@@ -24,19 +24,21 @@ import soundfile
 import torch
 
 from avtool import media
-from avtool.cli.evaluate import COLUMNS, means, measure
+from avtool.face.lip_points import LOWER, UPPER, lip_window
 from avtool.media import Spec, ffmpeg
-from avtool.media.write import write_video
 from avtool.metrics import separation as metric
 from avtool.models import weights
-from avtool.pipelines import faces as looking
-from avtool.pipelines import hearing
-from avtool.pipelines import separate as separating
-from avtool.pipelines.hearing import FRAME_SAMPLES, RATE
+from avtool.models.lipvoice import LipVoice
+from avtool.models.separator import Separator
+from avtool.pipelines.faces import pipeline as looking
+from avtool.pipelines.separate import pipeline as separating
+from avtool.pipelines.separate.evaluate import COLUMNS, means, measure
+from avtool.save.video import write_video
+from avtool.speakers import separation as hearing
 from avtool.speakers.tracks import find
 from avtool.training import corpus
-from avtool.training.mixing import Mixer, Party
-from avtool.values import Array, Audio, Frames
+from avtool.training.mixtures import Mixer, Party
+from avtool.values import FRAME_SAMPLES, RATE, Array, Audio, Frames
 
 
 def table(title: str, rows: list[tuple[str, str]]) -> None:
@@ -48,7 +50,7 @@ def table(title: str, rows: list[tuple[str, str]]) -> None:
 def readers(data: Path, count: int, model: str | None) -> None:
     """Readers kept out, several at once at 0 dB: SI-SDR improvement of the best order."""
     items = [item for item in corpus.recordings(data, sounds="readers") if item.split == "test"]
-    mixer, separator = Mixer(items, []), weights.separator(model)
+    mixer, separator = Mixer(items, []), weights.load(Separator, model)
     rows = []
     for voices in (2, 3):
         for name, room in (("clean", 0.0), ("in a room", 1.0)):
@@ -83,7 +85,7 @@ class People:
         for path in paths:
             clip = media.open(path).clip(looking.SPEC)
             (track,) = find(clip)
-            lips.append(hearing.lip_window(track, 0, 75)[0])
+            lips.append(lip_window(track, 0, 75)[0])
             assert clip.audio is not None
             sounds.append(corpus.sized(clip.audio.samples[0], 75 * FRAME_SAMPLES))
         self.lips, self.sounds = np.stack(lips), np.stack(sounds)
@@ -99,7 +101,7 @@ class People:
 
 def lips(people: People, data: Path, model: str | None) -> None:
     """Whose voice is whose: two streams and two faces, one of 25, and the moment."""
-    match = weights.lipvoice()
+    match = weights.load(LipVoice)
     rows = []
 
     def evidence(lip: Array, sound: Array) -> Array:
@@ -116,9 +118,7 @@ def lips(people: People, data: Path, model: str | None) -> None:
         return [bool(e[a, a] + e[b, b] > e[a, b] + e[b, a]) for a, b in people.pairs()]
 
     def opening(first: int, frames: int) -> list[bool]:
-        gap = np.linalg.norm(
-            people.lips[:, :, hearing.UPPER, :2] - people.lips[:, :, hearing.LOWER, :2], axis=2
-        )
+        gap = np.linalg.norm(people.lips[:, :, UPPER, :2] - people.lips[:, :, LOWER, :2], axis=2)
         power = np.square(people.sounds.reshape(len(gap), 75, -1)).mean(2)
         a, b = gap[:, first : first + frames], np.log(power[:, first : first + frames] + 1e-8)
         e = np.corrcoef(a, b)[: len(a), len(a) :]
@@ -151,7 +151,7 @@ def lips(people: People, data: Path, model: str | None) -> None:
     )
     kinds *= level / (np.sqrt(np.square(kinds).mean(1, keepdims=True)) + 1e-6)
     rows.append(("3 s, ESC-10 (fold 5) at 0 dB", told(two(people.sounds + kinds, 0, 75))))
-    separator = weights.separator(model)
+    separator = weights.load(Separator, model)
     for way in ("as the separator leaves them", "as it leaves them where it sees no lips"):
         right = []
         for a, b in people.couples():

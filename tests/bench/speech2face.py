@@ -15,19 +15,29 @@ import torch
 
 from avtool.errors import MediaError
 from avtool.head import model as heads
-from avtool.head import people
-from avtool.head.people import INDEX
+from avtool.head import traits as people
+from avtool.head.traits import INDEX
 from avtool.media import Clip
-from avtool.metrics.faces import calibration_error, retrieval
+from avtool.metrics.calibration import calibration_error
+from avtool.metrics.retrieval import retrieval
 from avtool.models import weights
-from avtool.pipelines import speech2face as imagining
-from avtool.pipelines.speech2face import Heard, listen, load, quantiles
+from avtool.pipelines.speech2face import pipeline as imagining
+from avtool.pipelines.speech2face.face_model import Face
+from avtool.pipelines.speech2face.model import VoiceFace
+from avtool.pipelines.speech2face.pipeline import Heard, listen, load, quantiles
+from avtool.pipelines.speech2face.train.ageing import CHILD, aged
+from avtool.pipelines.speech2face.train.face import Crowd, view
+from avtool.pipelines.speech2face.train.voiceface_data import (
+    AGES,
+    OFTEN,
+    loud_part,
+    music,
+    own_tracts,
+    telephone,
+)
 from avtool.training import corpus
-from avtool.training.ages import CHILD, aged
 from avtool.training.corpus import RATE
-from avtool.training.crowd import Crowd, view
-from avtool.training.throats import apart
-from avtool.training.voices import AGES, OFTEN, loud_part, music, own_tracts, telephone
+from avtool.training.voice_conversion import apart
 from avtool.values import Array, Audio
 
 SEED = 2026
@@ -166,7 +176,7 @@ def made(data: Path) -> None:
         f"{usual:.1f}"
     )
     gallery = people.drawn(rng, len(sexes), sex=sexes, age=ages, tract=tracts)
-    face, model = weights.face(), weights.voiceface()
+    face, model = weights.load(Face), weights.load(VoiceFace)
     pictures = np.stack([view(rng, traits, calm=True) for traits in gallery])
     with torch.inference_mode():
         features = face.recognise(torch.from_numpy(pictures))
@@ -184,7 +194,7 @@ def space(data: Path) -> None:
     """Face to feature to face, of people never trained on: synthetic."""
     rng = np.random.default_rng(SEED)
     crowd = Crowd.drawn(SEED, 100)
-    face = weights.face()
+    face = weights.load(Face)
     head = [np.stack([view(rng, t, calm=c) for t in crowd.traits]) for c in (True, False)]
     with torch.inference_mode():
         calm, other = (face.recognise(torch.from_numpy(each)) for each in head)

@@ -1,0 +1,1 @@
+"""`avtool faces`: who is in a video, and when each speaks."""

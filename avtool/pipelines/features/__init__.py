@@ -1,0 +1,1 @@
+"""`avtool waveform`, `spectrogram`, `mel`, `mfcc`: sound made visible."""

@@ -1,0 +1,90 @@
+"""From the options of a feature command to its files."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from functools import partial
+from typing import Any, NoReturn, get_type_hints
+
+from avtool import media
+from avtool.batch.jobs import Job, Plan
+from avtool.batch.request import Report, Request, Tick, stages
+from avtool.cli.drive import execute
+from avtool.errors import InputError
+from avtool.media import Spec
+from avtool.pipelines import pipeline, spec
+from avtool.pipelines.features import presets
+from avtool.save import formats, save
+from avtool.values import Matrix
+
+
+def run(
+    name: str,
+    *,
+    inputs: list[str],
+    out: str | None,
+    format: list[str] | None,
+    start: float,
+    duration: float | None,
+    mono: bool,
+    channel: int | None,
+    jobs: int,
+    overwrite: bool,
+    strict: bool,
+    json: bool,
+    preset: str | None = None,
+    **flags: Any,
+) -> NoReturn:
+    """Run a pipeline that turns sound into one value.
+
+    Raises:
+        InputError: the options contradict each other.
+    """
+    module = pipeline(name)
+    if mono and channel is not None:
+        raise InputError("--mono and --channel contradict each other; give one")
+    if out == "-" and sys.stdout.isatty():
+        raise InputError("-o - would write to your terminal; pipe it somewhere")
+    given = {flag: value for flag, value in flags.items() if value is not None}
+    options = presets.options(module.Options, preset, **given)
+    wanted = spec(module, options, start=start, duration=duration, channel=channel)
+    if mono:
+        wanted = replace(wanted, channel=None)
+    types = get_type_hints(module.Result)
+    files = {field: formats(kind) for field, kind in types.items()}
+    plan = Plan(files, format or [], ["npz", "png"], out)
+    request = Request(options, start, duration, strict)
+    execute(
+        inputs,
+        plan,
+        partial(work, name, wanted),
+        request,
+        threads=jobs,
+        overwrite=overwrite,
+        as_json=json,
+    )
+
+
+def work(name: str, wanted: Spec, request: Request, job: Job, tick: Tick) -> Report:
+    """Compute and write one file's features."""
+    source = media.open(job.source, name=job.name)
+    (reading,) = stages(tick, source.info.duration, {"": 1})
+    clip = source.clip(wanted, tick=reading, strict=request.strict)
+    result = pipeline(name).run(clip, request.options)
+    for field, paths in job.outputs.items():
+        value = told(getattr(result, field), source.info.audio[0].channels, wanted.channel)
+        save(value, paths, name=field, title=job.title)
+    return Report(job.name, outputs=[str(path) for path in job.paths], warnings=clip.warnings)
+
+
+def told(value: Any, channels: int, channel: int | None) -> Any:
+    """A matrix that says which of a sound's channels it is of, where there are several.
+
+    Args:
+        channel: counted from 1; None is the mean of all.
+    """
+    if not isinstance(value, Matrix) or channels < 2:
+        return value
+    heard = f"channel {channel} of {channels}" if channel else f"mean of {channels} channels"
+    return replace(value, parameters={**value.parameters, "channels": heard})

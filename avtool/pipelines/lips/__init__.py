@@ -1,0 +1,1 @@
+"""`avtool lips`: a mouth for any sentence."""

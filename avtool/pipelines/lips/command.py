@@ -1,0 +1,96 @@
+"""`avtool lips` and `avtool eval lips`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from avtool.cli import options as opt
+from avtool.cli.program import app, evaluation
+
+PLACE = 5
+Weights = Annotated[
+    str | None,
+    typer.Option("--weights", metavar="PATH", help="A network of your own [the shipped one]"),
+]
+
+
+@app.command()
+def lips(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FACE SPEECH", help="A photo or a video of a face, then what it is to say."
+        ),
+    ],
+    face: Annotated[
+        int | None,
+        typer.Option("--face", metavar="N", help="Face whose mouth moves, from the left [largest]"),
+    ] = None,
+    length: Annotated[
+        str, typer.Option(metavar="speech|video", help="Source of the result's length")
+    ] = "speech",
+    avatar: Annotated[
+        bool, typer.Option("--avatar", help="The built-in head speaks: give the speech alone.")
+    ] = False,
+    curves: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="File for the motion as 52 ARKit units: .csv or .json"),
+    ] = None,
+    fps: Annotated[
+        int, typer.Option(metavar="25|60", help="Rate of --curves: frames per second")
+    ] = 25,
+    still: Annotated[
+        bool, typer.Option("--still", help="A photo moves its mouth only: no blink, no nod.")
+    ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="A photo keeps its size, else it fits 1920 x 1080.")
+    ] = False,
+    mark: Annotated[
+        bool, typer.Option("--mark", help="Write 'synthetic' into the picture.")
+    ] = False,
+    weights: Weights = None,
+    device: opt.Device = "auto",
+    out: opt.Out = None,
+    format: opt.Formats = None,
+    start: opt.Start = 0.0,
+    duration: opt.Duration = None,
+    overwrite: opt.Overwrite = False,
+    strict: opt.Strict = False,
+    json: opt.Json = False,
+) -> None:
+    """A photo, a video or the built-in head says a sound.
+
+    Writes a video, named after both, and a picture of a few moments.
+
+    Example: avtool lips me.png hello.wav
+    """
+    from avtool.pipelines.lips.pipeline import Options
+    from avtool.pipelines.lips.work import run
+
+    run(
+        inputs,
+        Options(face, length, still, weights),  # type: ignore[arg-type]
+        avatar=avatar,
+        curves=curves,
+        extra={"full": full, "mark": mark, "fps": fps},
+        out=out,
+        format=format or [],
+        part=(start, duration),
+        device=device,
+        overwrite=overwrite,
+        strict=strict,
+        as_json=json,
+    )
+
+
+@evaluation.command("lips")
+def evaluate(inputs: opt.Inputs, weights: Weights = None, json: opt.Json = False) -> None:
+    """Mouths moved by a sound against the real ones.
+
+    Takes videos of one talking face each.
+    """
+    from avtool.pipelines.lips.evaluate import report
+
+    report(inputs, weights=weights, as_json=json)

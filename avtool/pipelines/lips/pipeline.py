@@ -1,0 +1,363 @@
+"""`avtool lips`: a face whose mouth says another sound.
+
+A network tells what a mouth does while it says the sound (``models.lipmotion``), as motion of a
+mesh without face, head or camera. That motion is laid on the face's own closed mouth, turned as the
+head is, and the picture is warped there and nowhere else (``mouth.Painter``): the task of Chen et
+al., "Lip Movements Generation at a Glance" (2018), done with the source's own pixels, as Bregler
+et al. did in "Video Rewrite" (1997).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import islice
+from math import ceil
+from typing import Literal
+
+import numpy as np
+
+from avtool.errors import InputError
+from avtool.face import Landmarker, track
+from avtool.face.lip_points import opening
+from avtool.head import model
+from avtool.head.model import UNITS
+from avtool.head.render import Camera, render
+from avtool.head.shade import Look as Dress
+from avtool.media import Clip, Spec
+from avtool.models.speech_frontend import PHONES
+from avtool.pipelines.lips.idle_motion import Manner
+from avtool.pipelines.lips.model import FPS as MOTION_FPS
+from avtool.pipelines.lips.model import LipMotion
+from avtool.pipelines.lips.speech_to_motion import LOWER, Motion, gap, loudness, motion
+from avtool.pipelines.lips.values import Curves, Mouths
+from avtool.pipelines.lips.video_face import Film, closed, eased, look, size, steady, to_and_fro
+from avtool.pipelines.lips.warp import Painter
+from avtool.pipelines.lips.warp.topology import MOUTH, Pose
+from avtool.signal.resample import streamed
+from avtool.spool import Spool
+from avtool.values import FPS as TRACKED
+from avtool.values import RATE, Array, Audio, Frames
+
+SPEC = Spec(audio=True, channel=0)
+NOTE = "Synthetic: the mouth in these pictures was made by avtool lips; nobody said this."
+SHUTTER = np.array([0.25, 0.5, 0.25], np.float32)
+RINGS = [point for ring in MOUTH.upper + MOUTH.lower for point in ring]
+FPS = Fraction(25)  # of what was no video
+SIZE = 512, 576  # of the drawn head's pictures
+IDENTITY = {"sex": 0.0, "age": 30.0, "caucasian": 1.0, "asian": 0.4, "african": 0.3}
+DRAWN = Dress(style="bob")
+WIDE = 0.7, 1.2  # least and most of a film's mouth beside the usual one
+CLEARLY = 0.4  # how likely a sound must be to be shown
+
+
+Made = tuple[Frames, int, Callable[[int], Array]]  # pictures, how many, the face's box in each
+SOUNDS = {  # what a mouth shows best, by phones
+    "/a/": ("AA", "AE", "AH", "AY"),
+    "/o/": ("OW", "UW", "AO", "W"),
+    "/i/": ("IY", "IH", "EY"),
+    "/m/": ("M", "B", "P"),
+    "/f/": ("F", "V"),
+    "silence": ("SIL",),
+}
+
+
+OPEN = ("/a/", "/o/", "/i/")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked for.
+
+    Args:
+        face: which face of a photo or a video, counted from 1 from the left; None is the largest.
+        length: whose length the video has.
+        still: a photo keeps head and eyes still.
+        weights: a checkpoint of the user's own.
+
+    Raises:
+        InputError: a value is out of its range.
+    """
+
+    face: int | None = None
+    length: Literal["speech", "video"] = "speech"
+    still: bool = False
+    weights: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.face is not None and self.face < 1:
+            raise InputError(f"--face {self.face}: faces are counted from 1")
+        if self.length not in ("speech", "video"):
+            raise InputError(f"--length {self.length} is unknown; it is speech or video")
+
+
+@dataclass(frozen=True)
+class Result:
+    """Pictures and the sound under them, as long as each other; the motion as face units.
+
+    Args:
+        first: the source's first picture, uint8 [height, width, 3].
+        box: of the face in a picture, x0, y0, x1, y1 in pixels, by the picture's number.
+        passed: seconds, from and to, in which a film's face could not be painted; it fills while
+            the pictures are read.
+    """
+
+    lips: Frames
+    audio: Audio
+    motion: Motion
+    first: Array
+    box: Callable[[int], Array]
+    passed: list[tuple[float, float]]
+
+    def curves(self, fps: int = 25) -> Curves:
+        """The motion as ARKit's 52 face units."""
+        return curves(self.motion, fps)
+
+
+def load(options: Options = Options(), device: str = "auto") -> LipMotion:
+    """The network, once for many sounds.
+
+    Raises:
+        InputError: the weights cannot be read, or there is no such device.
+    """
+    from avtool.models import weights
+
+    return weights.load(LipMotion, options.weights, weights.device(device))
+
+
+def run(
+    clip: Clip,
+    options: Options = Options(),
+    *,
+    source: Array | Film | None = None,
+    models: LipMotion | None = None,
+) -> Result:
+    """Let a face say a clip's sound.
+
+    Args:
+        source: what is to speak: a photo uint8 [height, width, 3], a film, or None, the drawn head.
+        models: what ``load`` gave; None loads it now.
+
+    Raises:
+        InputError: the sound was not asked for, is empty, or there is no such face.
+    """
+    speech = clip.audio
+    if speech is None:
+        raise InputError(f"{clip.name}: its sound was not asked for")
+    moved = said(clip, models or load(options))
+    passed: list[tuple[float, float]] = []
+    if isinstance(source, Film):
+        frames, count, box = _film(source, moved, options, passed)
+        first = next(source.frames.images())
+    else:
+        first = image = _drawn() if source is None else source
+        frames, count, box = _photo(image, moved, options)
+    sound = lasting(speech, count / frames.fps)
+    return Result(frames, replace(sound, note=NOTE), moved, first, box, passed)
+
+
+def said(clip: Clip, model: LipMotion) -> Motion:
+    """What a mouth does while it says a clip's sound.
+
+    Raises:
+        InputError: there is no sound in it.
+    """
+    assert clip.audio is not None
+    if not any(block.size for block in clip.audio.blocks()):
+        raise InputError(f"{clip.name}: holds no sound to be said")
+    return motion(streamed(clip.audio.mono(), RATE), model)
+
+
+def curves(moved: Motion, fps: int) -> Curves:
+    """A motion as ARKit's 52 face units, ``fps`` a second."""
+    times = np.arange(max(1, round(moved.seconds * fps))) / fps
+    return Curves(moved.face_units(moved.at(times)), fps, UNITS)
+
+
+def moments(moved: Motion, fps: Fraction, count: int) -> list[tuple[str, int]]:
+    """What is said most clearly of each kind, and the number of its picture, as they come."""
+    found = []
+    wide = np.clip(moved.amounts @ moved.shapes[:, LOWER, 1], 0, None)
+    wide = wide / max(float(wide.max()), 1e-6)
+    for name, phones in SOUNDS.items():
+        likely = moved.phones[:, [PHONES.index(phone) for phone in phones]].sum(1)
+        near = np.convolve(likely, np.full(3, 1 / 3), "same")  # not where it begins or ends
+        best = int((near * (0.25 + wide if name in OPEN else 1)).argmax())
+        if near[best] > CLEARLY:
+            found.append((name, min(count - 1, round(best / MOTION_FPS * fps))))
+    return sorted(found, key=lambda each: each[1])
+
+
+class Moments:
+    """A few moments of what is said most clearly, kept while the pictures are read.
+
+    Args:
+        audio: the speech.
+    """
+
+    def __init__(self, result: Result, audio: Audio) -> None:
+        self._result, self._audio = result, audio
+        self._count = round((result.audio.seconds or 0) * result.lips.fps)
+        self._wanted = moments(result.motion, result.lips.fps, self._count)
+        self._shown: list[tuple[str, float, Array]] = []
+
+    def watching(self, frames: Frames) -> Frames:
+        """The same pictures; some of them are kept as they pass."""
+
+        def images() -> Iterator[Array]:
+            self._shown = [("the face", 0.0, self._cut(self._result.first, 0))]
+            for number, image in enumerate(frames.images()):
+                for name, place in self._wanted:
+                    if place == number:
+                        time = float(number / frames.fps)
+                        self._shown.append((name, time, self._cut(image, number)))
+                yield image
+
+        return replace(frames, images=images)
+
+    def picture(self) -> Mouths:
+        """What was kept, with the opening of the lips and the loudness."""
+        motion, fps = self._result.motion, self._result.lips.fps
+        opened = gap(motion.lips(motion.at(np.arange(self._count) / float(fps))))
+        level = loudness(self._audio, max(1, round(self._count / fps * TRACKED)))
+        return Mouths(self._shown, opened, level, fps)
+
+    def _cut(self, image: Array, number: int) -> Array:
+        box = self._result.box(number)
+        wide, high = box[2:] - box[:2]
+        reach = box + np.array([-0.1 * wide, 0.2 * high, 0.1 * wide, 0.15 * high])
+        x0, y0, x1, y1 = np.clip(reach, 0, np.tile(image.shape[1::-1], 2)).round().astype(int)
+        return np.asarray(image[y0:y1, x0:x1].copy())
+
+
+def lasting(audio: Audio, seconds: Fraction) -> Audio:
+    """A sound cut, or filled with silence, to a length."""
+    wanted = round(seconds * audio.rate)
+
+    def blocks() -> Iterator[Array]:
+        left = wanted
+        for block in audio.blocks():
+            yield block[:, :left]
+            left -= min(left, block.shape[1])
+            if not left:
+                return
+        if left:
+            yield np.zeros((audio.channels, left), np.float32)
+
+    return replace(audio, blocks=blocks, length_samples=wanted, seconds=float(seconds))
+
+
+def _photo(image: Array, moved: Motion, options: Options) -> Made:
+    found = track([image])
+    if not found:
+        raise InputError("shows no face; it takes one that looks ahead, 40 pixels wide or more")
+    sizes = [size(each.boxes) for each in found]
+    place = int(np.argmax(sizes)) if options.face is None else options.face - 1
+    if not 0 <= place < len(found):
+        raise InputError(f"has no face {options.face}; it has {len(found)}, counted from the left")
+    points, _ = Landmarker().in_box(image, found[place].boxes[0])
+    pose = Pose.of(points)
+    rest = moved.shut(pose.own)
+    count = _count(moved, FPS)
+    times = np.arange(count) / float(FPS)
+    manner = None if options.still else Manner(moved, pose.own)
+
+    def images() -> Iterator[Array]:
+        painter = Painter()
+        for time, amounts in zip(times, moved.at(times), strict=True):
+            own = rest + moved.mesh(amounts)
+            if manner is not None:
+                own = manner.lived(own, time)
+            yield painter.paint(image, points, _placed(points, pose, own), moved.drop(amounts))
+
+    frames = Frames(images, FPS, image.shape[1], image.shape[0])
+    return frames, count, lambda number: found[place].boxes[0]
+
+
+def _drawn() -> Array:
+    """The built-in head at rest, nobody's likeness, uint8 RGB."""
+    head = model.load()
+    return render(head, head.shape(IDENTITY), DRAWN, Camera(*SIZE))
+
+
+def _film(film: Film, moved: Motion, options: Options, passed: list[tuple[float, float]]) -> Made:
+    fps = film.frames.fps
+    wanted = _count(moved, fps) if options.length == "speech" else None
+    painter, spool = Painter(), Spool()
+    moved = replace(moved, amounts=moved.amounts * as_wide(film.track.lips, moved))
+    seen = look(film, moved, painter, spool, wanted)
+    if not seen.any():
+        raise InputError("its face is never seen from the front, so no mouth can be painted")
+    strength = eased(seen)
+    rest, reach = closed(spool, seen, moved), moved.reach[:, None]
+    count = wanted or len(seen)
+    times = np.arange(count) / float(fps)
+    # A shutter is open while lips move; the flesh around them is slower than they are.
+    amounts, slow = (_blurred(moved, times, each / float(fps)) for each in (0.5, 1.0))
+
+    def says(number: int) -> Array:
+        own = moved.mesh(slow[number])
+        own[RINGS] = moved.mesh(amounts[number])[RINGS]
+        return own
+
+    def images() -> Iterator[Array]:
+        passed.clear()
+        for number, (place, image) in enumerate(islice(to_and_fro(film, len(seen)), count)):
+            share = strength[place]
+            if not share:
+                _note(passed, number, fps)
+                yield image
+                continue
+            points = spool.row(place).reshape(-1, 3)
+            pose = Pose.of(points)
+            own = steady(spool, place, seen)
+            away = share * reach * (rest + says(number) - own)
+            points, target = (_placed(points, pose, each) for each in (own, own + away))
+            hangs = moved.drop(amounts[number]) * share
+            yield painter.paint(image, points, target, hangs)
+
+    def box(number: int) -> Array:
+        place = np.searchsorted(film.track.frames, round(number / fps * TRACKED))
+        return np.asarray(film.track.boxes[min(int(place), len(film.track.boxes) - 1)])
+
+    return Frames(images, fps, film.frames.width, film.frames.height), count, box
+
+
+def as_wide(lips: Array, moved: Motion) -> float:
+    """How wide a face's mouth opens in its film, beside the usual one.
+
+    Shape:
+        lips: [frames, 40, 3], in head coordinates.
+    """
+    own, usual = (
+        float(np.ptp(np.quantile(opening(each), [0.2, 0.95])))
+        for each in (lips, moved.lips(moved.amounts))
+    )
+    return float(np.clip(own / max(usual, 1e-3), *WIDE))
+
+
+def _blurred(moved: Motion, times: Array, apart: float) -> Array:
+    """The amounts at times, by those so many seconds before and after too."""
+    near = [moved.at(np.clip(times + k * apart, 0, moved.seconds)) for k in (-1, 0, 1)]
+    return np.tensordot(SHUTTER, near, 1)
+
+
+def _count(moved: Motion, fps: Fraction) -> int:
+    """Pictures that last as long as the speech, to the next whole one."""
+    return max(1, ceil(moved.seconds * fps))
+
+
+def _placed(points: Array, pose: Pose, own: Array) -> Array:
+    """The mesh in pixels where it is to be ``own`` in head coordinates."""
+    target = points.copy()
+    target[:, :2] += (own - pose.own) @ pose.axes.T
+    return target
+
+
+def _note(passed: list[tuple[float, float]], number: int, fps: Fraction) -> None:
+    """A picture more that was passed through."""
+    start, end = float(number / fps), float((number + 1) / fps)
+    if passed and abs(passed[-1][1] - start) < 1e-6:
+        start = passed.pop()[0]
+    passed.append((start, end))

@@ -1,0 +1,1 @@
+"""The recipes of `avtool lips`: one module per network."""

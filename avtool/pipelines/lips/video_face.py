@@ -1,0 +1,166 @@
+"""A face in a video for `avtool lips`: its mesh in each picture, and its pictures to and fro."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import islice
+
+import numpy as np
+
+from avtool.errors import InputError
+from avtool.face import LIPS, Landmarker, Track, align
+from avtool.face.appearance import Look
+from avtool.face.detect import iou
+from avtool.face.landmarks import MARGIN, POINTS, Square
+from avtool.face.lip_points import opening
+from avtool.media import Media, Spec
+from avtool.pipelines.lips.speech_to_motion import Motion
+from avtool.pipelines.lips.warp import Painter
+from avtool.speakers.tracks import unknown_face
+from avtool.spool import Spool
+from avtool.values import FPS as TRACKED
+from avtool.values import Array, Frames
+
+SEEN = (0.5, 0.65)  # how frontal a face is, between which the mouth is eased in
+SAME = 0.3  # IoU of a mesh and its track's box
+LOWEST = 5  # of the lips' points: the middle of the lower lip's edge
+STEADY = np.array([-3, 12, 17, 12, -3]) / 35
+EASE = 4  # pictures over which a mouth is eased in where a face comes or goes
+LOOKED = Spec(frames=True, fps=Fraction(TRACKED))  # what a film's tracks are found in
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """A face in a video: its pictures at their own rate, the face's track at 25 a second.
+
+    Args:
+        backwards: the first ``count`` pictures from the last to the first.
+    """
+
+    frames: Frames
+    track: Track
+    backwards: Callable[[int], Iterator[Array]]
+
+
+def filmed(source: Media, tracks: Sequence[Track], number: int | None = None) -> Film:
+    """A face of a video, by its number, else the one that fills most of it.
+
+    Raises:
+        InputError: there is no such face.
+    """
+    if number is None and tracks:
+        number = max(tracks, key=lambda each: size(each.boxes)).face
+    spec = Spec(frames=True)
+    for each in tracks:
+        if each.face == number:
+            frames = source.clip(spec).frames
+            assert frames is not None
+            return Film(frames, each, lambda count: source.backwards(spec, count))
+    raise InputError(unknown_face(source.name, number or 1, len(tracks), "no mouth can be painted"))
+
+
+def size(boxes: Array) -> float:
+    """How much of a video a face fills: the sum of its boxes' areas."""
+    return float(np.prod(boxes[:, 2:] - boxes[:, :2], 1).sum())
+
+
+def meshes(frames: Frames, face: Track) -> Array:
+    """A face's mesh in head coordinates, float32 [pictures, 468, 3]; nan where it is not seen."""
+    rows = [look.points if look else None for look in _looks(frames, face)]
+    nowhere = np.full((POINTS, 3), np.nan, np.float32)
+    return np.stack([nowhere if row is None else align(row)[0] for row in rows])
+
+
+def _looks(frames: Frames, face: Track) -> Iterator[Look | None]:
+    """A face in each picture, found where it was in the one before, else where its track is."""
+    landmarker, look = Landmarker(), None
+    for number, image in enumerate(frames.images()):
+        time = number / frames.fps * TRACKED
+        place = min(int(np.searchsorted(face.frames, round(time))), len(face.frames) - 1)
+        here = abs(face.frames[place] - time) <= 1
+        look = look and Look.at(landmarker, image, look.square, 1) if here else None
+        if here and (look is None or iou(look.box[None], face.boxes[place][None])[0, 0] < SAME):
+            x0, y0, x1, y1 = map(float, face.boxes[place])
+            square = Square((x0 + x1) / 2, (y0 + y1) / 2, MARGIN * max(x1 - x0, y1 - y0))
+            look = Look.at(landmarker, image, square, 2)
+        yield look
+
+
+def look(film: Film, moved: Motion, painter: Painter, spool: Spool, most: int | None) -> Array:
+    """See the face in each picture: its mesh goes to the spool, how frontal it is is returned.
+
+    The painter learns the inside of the mouth where it is wide open.
+    """
+    track, fps = film.track, film.frames.fps
+    gaps = opening(track.lips)
+    wide, shut = np.quantile(gaps, [0.97, 0.2])
+    low = float(np.median(track.lips[gaps <= shut][:, LOWEST, 1]))
+    frontal: list[float] = []
+    held: list[Array] = []
+
+    def images() -> Iterator[Array]:
+        for image in islice(film.frames.images(), most):
+            held[:] = [image]
+            yield image
+
+    for number, look in enumerate(_looks(replace(film.frames, images=images), track)):
+        frontal.append(float(align(look.points)[1][2, 2]) if look else 0.0)
+        points = look.points if look else np.zeros((POINTS, 3), np.float32)
+        spool.append(points.reshape(1, -1))
+        place = int(np.searchsorted(track.frames, round(number / fps * TRACKED)))
+        place = min(place, len(track.frames) - 1)
+        if look and frontal[-1] > SEEN[1] and gaps[place] >= wide:
+            hangs = moved.hangs * float(track.lips[place, LOWEST, 1] - low)
+            painter.learn(held[0], points, max(0.0, hangs))
+    seen = (np.array(frontal) - SEEN[0]) / (SEEN[1] - SEEN[0])
+    return np.asarray(np.clip(seen, 0, 1))
+
+
+def steady(spool: Spool, place: int, seen: Array) -> Array:
+    """A picture's mesh in head coordinates, without the jitter of its finding, [468, 3].
+
+    A parabola through five pictures (Savitzky & Golay 1964), so that what moves is not late.
+    """
+    first = place - len(STEADY) // 2
+    if first < 0 or (seen[first : first + len(STEADY)] > 0).sum() != len(STEADY):
+        return align(spool.row(place).reshape(-1, 3))[0]
+    rows = spool.part(first, first + len(STEADY)).reshape(len(STEADY), -1, 3)
+    return np.tensordot(STEADY, align(rows)[0], 1).astype(np.float32)
+
+
+def eased(seen: Array) -> Array:
+    """How much of the motion is painted in each picture, eased where the face comes and goes."""
+    if len(seen) < 3:
+        return seen
+    gone = np.pad(seen, EASE, mode="edge")
+    least = np.lib.stride_tricks.sliding_window_view(gone, 2 * EASE + 1)
+    ramp = np.abs(np.arange(-EASE, EASE + 1)) / (EASE + 1)
+    return np.asarray(np.minimum(seen, np.maximum(least, ramp).min(1)) * (seen > 0))
+
+
+def closed(spool: Spool, seen: Array, moved: Motion) -> Array:
+    """The face's closed mouth in head coordinates, float32 [468, 3]: the least open fifth."""
+    own = (align(rows.reshape(-1, POINTS, 3))[0] for rows in spool.blocks())
+    gaps = np.concatenate([opening(rows[:, LIPS]) for rows in own])
+    gaps[seen <= 0] = np.inf
+    few = gaps <= np.quantile(gaps[seen > 0], 0.2)
+    total, first = np.zeros((POINTS, 3)), 0
+    for rows in spool.blocks():
+        part = few[first : first + len(rows)]
+        first += len(rows)
+        if part.any():
+            total += align(rows[part].reshape(-1, POINTS, 3))[0].sum(0)
+    return moved.shut((total / few.sum()).astype(np.float32))
+
+
+def to_and_fro(film: Film, total: int) -> Iterator[tuple[int, Array]]:
+    """Pictures with their numbers: to the end, back to the beginning, and so on."""
+    yield from enumerate(islice(film.frames.images(), total))
+    while True:
+        back = zip(range(total - 1, -1, -1), film.backwards(total), strict=False)
+        yield from islice(back, 1, None)
+        yield from islice(enumerate(islice(film.frames.images(), total)), 1, None)
+        if total == 1:
+            yield from ((0, image) for image in film.frames.images())

@@ -1,0 +1,202 @@
+"""`avtool lips`: from the job of one input to its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+
+from avtool import media
+from avtool.batch.jobs import Job, Plan, expanded
+from avtool.batch.request import Report, Request, Tick, stages
+from avtool.cli.drive import drive
+from avtool.errors import InputError, MediaError
+from avtool.media import Clip
+from avtool.media.image import SUFFIXES, read_picture
+from avtool.pipelines.lips import pipeline
+from avtool.pipelines.lips import video_face as filming
+from avtool.pipelines.lips.model import LipMotion
+from avtool.pipelines.lips.values import Curves, Mouths
+from avtool.pipelines.lips.watermark import marked
+from avtool.save import formats, save, sink_of
+from avtool.speakers.tracks import tracks_of
+from avtool.values import Array, Audio, Frames, Video
+
+LARGEST = (1920, 1080)  # of a photo's video, unless its full size is asked for
+STAGES = {"finding faces": 2, "painting": 5}
+CURVES = "the curves"  # a field that is named after no speech
+
+
+def run(
+    inputs: list[str],
+    options: pipeline.Options,
+    *,
+    avatar: bool,
+    curves: str | None,
+    extra: dict[str, Any],
+    out: str | None,
+    format: list[str],
+    part: tuple[float, float | None],
+    device: str,
+    overwrite: bool,
+    strict: bool,
+    as_json: bool,
+) -> NoReturn:
+    """Name the files of a face and a speech, and make them.
+
+    Raises:
+        InputError: the inputs or the options do not fit each other.
+    """
+    bare = curves is not None and len(inputs) == 1 and not avatar  # the curves alone
+    if len(inputs) != (1 if avatar or bare else 2):
+        wanted = "one input, the speech"
+        if not avatar:
+            wanted = "two inputs: a face (photo or video), then the speech; "
+            wanted += "--avatar takes the speech alone and shows the built-in head"
+        raise InputError(f"'avtool lips' takes {wanted}; {len(inputs)} given")
+    if extra["fps"] not in (25, 60):
+        raise InputError(f"--fps {extra['fps']}: curves have 25 or 60 frames a second")
+    if curves is not None:
+        sink_of(Curves, Path(curves).suffix)
+    with expanded(inputs) as found:
+        if len(found) != len(set(inputs)):
+            raise InputError(f"{inputs[0]}: is a folder; 'avtool lips' takes one face at a time")
+        speech, name, _ = found[-1]
+        extra = {"speech": name, "avatar": avatar or bare, "curves": curves, **extra}
+        request = Request(options, *part, strict, device, extra)
+        field = "lips" if avatar else Path(name).stem  # me.png and hello.wav: me.hello.mp4
+        files = {field: [*formats(Video), *formats(Mouths)]}
+        plan = Plan(files, format, ["mp4", "png"], out)
+        jobs = [Job(speech, name)] if bare else plan.jobs(found[:1])
+        if curves is not None:
+            jobs = [replace(job, outputs=job.outputs | {CURVES: [Path(curves)]}) for job in jobs]
+        code = drive(
+            jobs,
+            partial(work, request, speech),
+            request,
+            complete=partial(checked, request, speech),
+            overwrite=overwrite,
+            as_json=as_json,
+            out=out,
+        )
+    raise typer.Exit(code)
+
+
+def checked(request: Request, speech: Path, job: Job, tick: Tick) -> Job:
+    """The same job; its inputs can be read.
+
+    Raises:
+        MediaError: one cannot, or they are the wrong way round.
+    """
+    name = request.extra["speech"]
+    if not speech.exists():
+        raise MediaError(f"{name}: no such file; the speech is a recording, not a text")
+    face_first = f"the face comes first: avtool lips {name} {job.name}"
+    is_photo = Path(job.name).suffix.lower() in SUFFIXES
+    if Path(name).suffix.lower() in SUFFIXES:
+        more = "give a recording of the speech" if is_photo else face_first
+        raise MediaError(f"{name}: has no sound; {more}")
+    heard = media.open(speech, name=name)
+    if not heard.info.audio:
+        raise MediaError(f"{name}: has no sound; give a recording of the speech")
+    if not request.extra["avatar"] and not is_photo:
+        shown = media.open(job.source, name=job.name)
+        if not shown.info.video:
+            more = face_first if heard.info.video else "give a photo or a video of a face first"
+            raise MediaError(f"{job.name}: has no pictures; {more}")
+    return job
+
+
+def work(request: Request, speech: Path, job: Job, tick: Tick) -> Report:
+    """Let one face say the speech, and write the pictures, their summary and the curves."""
+    heard = media.open(speech, name=request.extra["speech"])
+    clip = heard.clip(request.part(pipeline.SPEC), strict=request.strict)
+    models = pipeline.load(request.options, request.device)
+    wanted = [path for field, paths in job.outputs.items() if field != CURVES for path in paths]
+    warnings: list[str] = []
+    facts: dict[str, Any] = {}
+    if wanted:
+        source = _face(request, job, tick, warnings)
+        found = _run(clip, request, source, models, job.name)
+        moved = found.motion
+        length = clip.duration if request.options.length == "speech" else None
+        frames = _counted(marked(found.lips) if request.extra["mark"] else found.lips, tick, length)
+        _write(found, frames, clip.audio, wanted, f"{job.title} says {Path(clip.name).name}")
+        if found.passed:
+            facts["passed"] = [[round(a, 2), round(b, 2)] for a, b in found.passed]
+            listed = ", ".join(f"{a:g}-{b:g} s" for a, b in facts["passed"][:8])
+            more = f" and {len(found.passed) - 8} more" if len(found.passed) > 8 else ""
+            warnings.append(f"no face to paint, pictures left as they are: {listed}{more}")
+    else:
+        moved = pipeline.said(clip, models)
+    save(
+        pipeline.curves(moved, request.extra["fps"]),
+        job.outputs.get(CURVES, []),
+        name="curves",
+        title="",
+    )
+    if not moved.amounts.any():
+        warnings.append(f"{clip.name} is silent, so the mouth stays shut")
+    made = [str(path) for path in job.paths]
+    return Report(job.name, outputs=made, warnings=[*clip.warnings, *warnings], facts=facts)
+
+
+def _face(
+    request: Request, job: Job, tick: Tick, warnings: list[str]
+) -> Array | filming.Film | None:
+    """The photo or the film that is to speak; None is the built-in head."""
+    if request.extra["avatar"]:
+        return None
+    if Path(job.name).suffix.lower() in SUFFIXES:
+        return read_picture(job.source, None if request.extra["full"] else LARGEST)
+    source = media.open(job.source, name=job.name)
+    looking, _ = stages(tick, source.info.duration, STAGES)
+    tracks = tracks_of(source, filming.LOOKED, looking, request.strict)
+    film = filming.filmed(source, tracks, request.options.face)
+    if request.options.face is None and len(tracks) > 1:
+        warnings.append(f"{len(tracks)} faces; face {film.track.face} speaks, the largest")
+    return film
+
+
+def _run(
+    clip: Clip, request: Request, source: Any, models: LipMotion, name: str
+) -> pipeline.Result:
+    try:
+        return pipeline.run(clip, request.options, source=source, models=models)
+    except InputError as error:  # of this face: the others of a batch go on
+        named = str(error).startswith((name, clip.name))
+        raise MediaError(str(error) if named else f"{name}: {error}") from error
+
+
+def _write(
+    found: pipeline.Result, frames: Frames, audio: Audio | None, paths: list[Path], title: str
+) -> None:
+    """The video and the summary of it, reading the pictures once."""
+    assert audio is not None
+    kept = pipeline.Moments(found, audio)
+    watched = kept.watching(frames)
+    videos = [path for path in paths if path.suffix in formats(Video)]
+    for path in videos:
+        save(Video(watched, found.audio), [path], name="lips", title=title)
+    if not videos:
+        for _ in watched.images():
+            pass  # only the summary is asked for
+    pictures = [path for path in paths if path not in videos]
+    if pictures:
+        save(kept.picture(), pictures, name="lips", title=title)
+
+
+def _counted(frames: Frames, tick: Tick, seconds: float | None) -> Frames:
+    """The same pictures, told of as they are made."""
+    _, painting = stages(tick, seconds, STAGES)
+
+    def images() -> Iterator[Array]:
+        for number, image in enumerate(frames.images(), 1):
+            painting(float(number / frames.fps))
+            yield image
+
+    return replace(frames, images=images)

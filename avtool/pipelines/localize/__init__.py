@@ -1,0 +1,1 @@
+"""`avtool localize`: where in the picture a sound comes from."""

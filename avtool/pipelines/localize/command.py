@@ -1,0 +1,85 @@
+"""`avtool localize` and `avtool eval localize`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from avtool.cli import options as opt
+from avtool.cli.program import app, evaluation
+
+PLACE = 4
+
+
+@app.command()
+def localize(
+    inputs: opt.Inputs,
+    boxes: Annotated[bool, typer.Option("--boxes", help="Draw the source's box.")] = False,
+    threshold: Annotated[
+        float,
+        typer.Option(metavar="PART", help="Part of the peak that still belongs to the source"),
+    ] = 0.5,
+    every: Annotated[
+        float,
+        typer.Option(parser=opt.seconds, metavar="TIME", help="Time between answers: seconds"),
+    ] = 0.2,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show in the picture what each cue says alone.")
+    ] = False,
+    audit: Annotated[
+        bool,
+        typer.Option("--audit", help="Print how far the map moves with other sounds, or none."),
+    ] = False,
+    device: opt.Device = "auto",
+    out: opt.Out = None,
+    format: opt.Formats = None,
+    start: opt.Start = 0.0,
+    duration: opt.Duration = None,
+    overwrite: opt.Overwrite = False,
+    strict: opt.Strict = False,
+    json: opt.Json = False,
+) -> None:
+    """Where in the picture the sound comes from.
+
+    Writes a video, a picture, json; the maps as npz with -f.
+
+    Example: avtool localize clip.mp4
+    """
+    from avtool.batch.jobs import Plan
+    from avtool.batch.request import Request
+    from avtool.cli.drive import execute
+    from avtool.errors import InputError
+    from avtool.pipelines.localize.pipeline import Options
+    from avtool.pipelines.localize.work import FILES, audited, work
+
+    options = Options(every=every, threshold=threshold, explain=explain)
+    request = Request(options, start, duration, strict, device, {"boxes": boxes})
+    if audit:
+        if out or format:
+            raise InputError("--audit prints a table and writes nothing; leave out -o and -f")
+        raise typer.Exit(audited(inputs, request, json))
+    plan = Plan(FILES, format or [], ["mp4", "json", "png"], out)
+    execute(inputs, plan, work, request, overwrite=overwrite, as_json=json)
+
+
+@evaluation.command("localize")
+def evaluate(
+    inputs: opt.Inputs,
+    boxes: Annotated[
+        str,
+        typer.Option(
+            "--boxes",
+            metavar="PATH",
+            help="True boxes: CSV, VGG-SS's json, or Flickr-SoundNet's folder of xml",
+        ),
+    ],
+    json: opt.Json = False,
+) -> None:
+    """Places of sounds against true boxes.
+
+    cIoU, AUC and pointing, beside maps that need no sound.
+    """
+    from avtool.pipelines.localize.evaluate import report
+
+    report(inputs, boxes=boxes, as_json=json)

@@ -1,0 +1,219 @@
+"""`avtool localize`: where in the picture a sound comes from, and whether it is there at all.
+
+Three cues are held against each other (see ``pipelines.cues``). A place is either a cell of the
+picture, whose motion agrees with the sound, or a face, whose lips do; beside them stands "nowhere".
+One softmax over all of them (``pipelines.fusion``) gives the map and how likely the source is
+visible at all. The question is that of Senocak et al., "Learning to localize sound source in visual
+scenes" (2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from avtool.errors import InputError
+from avtool.face import Track
+from avtool.media import Clip, Spec
+from avtool.pipelines.localize.cues import Cues, Sight, Sound, listen, moving, weigh
+from avtool.pipelines.localize.fusion import Fused, Weights, explained, fuse, softened
+from avtool.pipelines.localize.values import Source, Sources
+from avtool.prefetch import Ahead
+from avtool.speakers.tracks import find
+from avtool.spool import Spool
+from avtool.values import FPS, RATE, Array
+
+if TYPE_CHECKING:
+    from avtool.models.lipvoice import LipVoice
+
+SPEC = Spec(audio=True, frames=True, rate=RATE, channel=0, fps=Fraction(FPS))
+LONGEST = 60  # seconds from one look to the next
+BEFORE = 1000  # looks at what moves that are kept at most while faces are still looked for
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked for.
+
+    Args:
+        every: seconds from one look to the next.
+        threshold: what part of the peak's heat still belongs to the source.
+        explain: keep what each cue says alone.
+
+    Raises:
+        InputError: a value is out of its range.
+    """
+
+    every: float = 0.2
+    threshold: float = 0.5
+    explain: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise InputError(
+                f"--threshold {self.threshold:g} is a part of the peak: say 0.5, between 0 and 1"
+            )
+        if not 0 < self.every <= LONGEST:
+            raise InputError(f"--every {self.every:g} is a time in seconds: 0.2, up to {LONGEST}")
+
+    @property
+    def frames(self) -> int:
+        """Pictures from one look to the next."""
+        return max(1, round(self.every * FPS))
+
+
+@dataclass(frozen=True)
+class Result:
+    """Where the sound comes from."""
+
+    sources: Sources
+
+
+def load(options: Options = Options(), device: str = "auto") -> LipVoice:
+    """The lip-voice match, once for many clips.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    from avtool.models import weights
+    from avtool.models.lipvoice import LipVoice
+
+    return weights.load(LipVoice, device=weights.device(device))
+
+
+Tracks = Sequence[Track] | Callable[[], Sequence[Track]]
+
+
+def run(
+    clip: Clip,
+    options: Options = Options(),
+    *,
+    tracks: Tracks | None = None,
+    size: tuple[int, int] | None = None,
+    models: LipVoice | None = None,
+) -> Result:
+    """Find the source of a clip's sound in its pictures.
+
+    Args:
+        tracks: the faces, or what finds them; None looks now.
+        size: width, height of the source, where the clip's pictures are smaller.
+        models: what ``load`` gave; None loads it now.
+
+    Raises:
+        InputError: its sound or its pictures were not asked for.
+    """
+    if clip.audio is None or clip.frames is None:
+        raise InputError(f"{clip.name}: needs both sound and pictures")
+    sight = Sight(clip, (), size or (clip.frames.width, clip.frames.height))
+    sound = listen(clip.audio)
+    with Ahead(moving(sight, sound, options.frames), BEFORE) as agreed:  # while faces are found
+        sight = replace(sight, tracks=faces_of(clip, tracks))
+        return Result(locate(sight, sound, options, agreed, models))
+
+
+def faces_of(clip: Clip, tracks: Tracks | None) -> Sequence[Track]:
+    """The tracks of a clip's faces, given, found by what is given, or found now."""
+    if tracks is None:
+        return find(clip)
+    return tracks() if callable(tracks) else tracks
+
+
+def locate(
+    sight: Sight,
+    sound: Sound,
+    options: Options = Options(),
+    agreed: Iterable[tuple[int, Array]] | None = None,
+    lipvoice: LipVoice | None = None,
+) -> Sources:
+    """Hold a sound against pictures.
+
+    Args:
+        agreed: what ``cues.moving`` gives, where that has begun.
+
+    Raises:
+        InputError: there are no pictures.
+    """
+    every, weights = options.frames, Weights()
+    maps, steps = Spool(), []
+    rows, cols = sight.grid
+    heard, shown, things = 0, np.zeros((rows, cols)), np.zeros((rows, cols))
+    faces = np.zeros(len(sight.tracks))
+    alone: list[dict[str, Array]] = []
+    for cues in weigh(sight, sound, every, agreed, lipvoice):
+        fused = fuse(cues, weights)
+        maps.append(fused.map.reshape(1, -1))
+        steps.append(_source(fused, cues, sight, options.threshold))
+        heard, faces = heard + cues.heard, faces + fused.faces
+        shown, things = shown + fused.map, things + fused.things
+        due = [round((time - sight.start) * FPS) for time, _ in sight.shown[len(alone) :]]
+        if options.explain and due and cues.frame + every / 2 >= due[0]:
+            alone.append(explained(cues, weights))
+    mean = Fused(*(each / max(heard, 1) for each in (shown, things, faces)))
+
+    def each_map() -> Iterator[Array]:
+        return (row.reshape(rows, cols) for block in maps.blocks() for row in block)
+
+    def each_heat() -> Iterator[Array]:
+        pairs = zip(each_map(), steps, strict=True)
+        return (softened(each) * step.visible for each, step in pairs)
+
+    whole = _source(mean, None, sight, options.threshold)
+    if whole.cue != "face" and sum(step.cue == "stereo" for step in steps) > len(steps) / 2:
+        whole = replace(whole, cue="stereo")
+    return Sources(
+        steps,
+        whole,
+        each_map,
+        each_heat,
+        every / FPS,
+        sight.size,
+        sight.shown[: len(alone)] if options.explain else sight.shown,
+        alone,
+        sound.level,
+    )
+
+
+def _source(fused: Fused, cues: Cues | None, sight: Sight, threshold: float) -> Source:
+    """The likeliest source: a face, or a region of the map."""
+    rows, cols = sight.grid
+    scale = np.array([sight.size[0] / cols, sight.size[1] / rows])
+    time = sight.start + (cues.frame / FPS if cues else 0.0)
+    things = fused.things
+    top = np.unravel_index(int(things.argmax()), things.shape)
+    parts = cv2.connectedComponents((softened(things) >= threshold).astype(np.uint8))[1]
+    region = parts == parts[top]
+    best = int(fused.faces.argmax()) if len(fused.faces) else -1
+    if best >= 0 and fused.faces[best] >= things[region].sum() and fused.faces[best] > 0:
+        box = _face_box(cues.boxes[best], sight) if cues else _mean_box(sight, best)
+        peak = (float((box[0] + box[2]) / 2), float(box[1] + 0.75 * (box[3] - box[1])))
+        return Source(time, fused.visible, peak, box, "face", sight.tracks[best].face)
+    y, x = np.nonzero(region)
+    part = softened(things)[region] + 1e-9  # where nothing is heard all are alike
+    middle = np.array([(x * part).sum(), (y * part).sum()]) / part.sum()
+    if not region[round(middle[1]), round(middle[0])]:
+        middle = np.array(top[::-1], float)  # a ring, say: its middle is not of it
+    peak = (middle + 0.5) * scale
+    edges = np.array([x.min(), y.min(), x.max() + 1, y.max() + 1]) * np.tile(scale, 2)
+    cue = "motion"
+    if cues and cues.side[1] * 0.5 > cues.motion[top]:
+        cue = "stereo"
+    return Source(time, fused.visible, (float(peak[0]), float(peak[1])), _four(edges), cue, None)
+
+
+def _face_box(box: Array | None, sight: Sight) -> tuple[float, float, float, float]:
+    assert box is not None  # a face that is not seen has no part of the map
+    return _four(box * np.tile(np.array(sight.size), 2))
+
+
+def _mean_box(sight: Sight, place: int) -> tuple[float, float, float, float]:
+    return _four(sight.tracks[place].boxes.mean(0))
+
+
+def _four(box: Array) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = (float(edge) for edge in box)
+    return x0, y0, x1, y1

@@ -1,0 +1,1 @@
+"""The recipes of `avtool localize`: one module per network."""

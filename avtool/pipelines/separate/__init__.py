@@ -1,0 +1,1 @@
+"""`avtool separate`: the voice of each face."""

@@ -1,0 +1,1 @@
+"""The recipes of `avtool separate`: one module per network."""

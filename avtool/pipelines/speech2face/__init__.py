@@ -1,0 +1,1 @@
+"""`avtool speech2face`: a plausible face for a voice."""

@@ -1,0 +1,70 @@
+"""`avtool speech2face` and `avtool eval speech2face`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from avtool.cli import options as opt
+from avtool.cli.program import app, evaluation
+
+PLACE = 6
+Weights = Annotated[
+    str | None,
+    typer.Option("--weights", metavar="PATH", help="A network of your own [the shipped one]"),
+]
+
+
+@app.command()
+def speech2face(
+    inputs: opt.Inputs,
+    samples: Annotated[
+        int, typer.Option("--samples", metavar="N", help="Number of faces on the sheet, 1 to 64")
+    ] = 8,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Seed of the draw of the sheet's faces")
+    ] = 0,
+    weights: Weights = None,
+    device: opt.Device = "auto",
+    out: opt.Out = None,
+    format: opt.Formats = None,
+    start: opt.Start = 0.0,
+    duration: opt.Duration = None,
+    overwrite: opt.Overwrite = False,
+    strict: opt.Strict = False,
+    json: opt.Json = False,
+) -> None:
+    """A plausible face for a voice, not a likeness.
+
+    Writes a portrait, a sheet of other plausible faces, a head in 3D, and what was heard.
+
+    Example: avtool speech2face hello.wav
+    """
+    from avtool.batch.jobs import Plan
+    from avtool.batch.request import Request
+    from avtool.cli.drive import execute
+    from avtool.pipelines.speech2face.pipeline import Options
+    from avtool.pipelines.speech2face.work import FILES, work
+
+    options = Options(samples=samples, seed=seed, weights=weights)
+    request = Request(options, start, duration, strict, device)
+    plan = Plan(FILES, format or [], ["png", "json", "glb", "obj"], out)
+    execute(inputs, plan, work, request, overwrite=overwrite, as_json=json)
+
+
+@evaluation.command("speech2face")
+def evaluate(
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="CSV with file and sex (F, M), files below it.")
+    ],
+    weights: Weights = None,
+    json: opt.Json = False,
+) -> None:
+    """Faces for voices against a table of sexes.
+
+    Sex, calibration, and how often half a recording finds its other half.
+    """
+    from avtool.pipelines.speech2face.evaluate import report
+
+    report(table, weights=weights, as_json=json)

@@ -1,0 +1,1 @@
+"""The recipes of `avtool speech2face`: one module per network."""
