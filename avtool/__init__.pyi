@@ -55,92 +55,6 @@ def faces(
         AvtoolError: a source or an option cannot be used.
     """
 
-def lips(
-    source: str | PathLike[str] | Array | None,
-    speech: str | PathLike[str] | Array,
-    /,
-    *,
-    rate: int | None = None,
-    start: float = 0.0,
-    duration: float | None = None,
-    channel: int | None = None,
-    device: str = "auto",
-    face: int | None = None,
-    length: Literal["speech", "video"] = "speech",
-    still: bool = False,
-    weights: str | None = None,
-) -> LipsResult:
-    """A face whose mouth says another sound.
-
-    A network tells what a mouth does while it says the sound (``models.lipmotion``), as motion of a
-    mesh without face, head or camera. That motion is laid on the face's own closed mouth, turned as the
-    head is, and the picture is warped there and nowhere else (``mouth.Painter``): the task of Chen et
-    al., "Lip Movements Generation at a Glance" (2018), done with the source's own pixels, as Bregler
-    et al. did in "Video Rewrite" (1997).
-
-    Args:
-        source: a photo or a video; or a photo as uint8 [height, width, 3]; None is the drawn head.
-        speech: a file; or samples [time] or [channels, time], float or int16.
-        rate: of samples, in Hz; a file knows its own.
-        start: where to begin, in seconds.
-        duration: how much to take, in seconds; None is all.
-        channel: one channel, counted from 1; None is what suits the command.
-        device: where networks run: auto, cpu, cuda or mps.
-        face: which face of a photo or a video, counted from 1 from the left; None is the largest.
-        length: whose length the video has.
-        still: a photo keeps head and eyes still.
-        weights: a checkpoint of the user's own.
-
-    Returns:
-        A Result with lips, audio, motion, first, box, passed.
-        Pictures and the sound under them, as long as each other; the motion as face units.
-            first: the source's first picture, uint8 [height, width, 3].
-            box: of the face in a picture, x0, y0, x1, y1 in pixels, by the picture's number.
-            passed: seconds, from and to, in which a film's face could not be painted; it fills while
-                the pictures are read.
-
-    Raises:
-        AvtoolError: a source or an option cannot be used.
-    """
-
-def localize(
-    source: str | PathLike[str],
-    /,
-    *,
-    start: float = 0.0,
-    duration: float | None = None,
-    channel: int | None = None,
-    device: str = "auto",
-    every: float = 0.2,
-    threshold: float = 0.5,
-    explain: bool = False,
-) -> LocalizeResult:
-    """Where in the picture a sound comes from, and whether it is there at all.
-
-    Three cues are held against each other (see ``pipelines.cues``). A place is either a cell of the
-    picture, whose motion agrees with the sound, or a face, whose lips do; beside them stands "nowhere".
-    One softmax over all of them (``pipelines.fusion``) gives the map and how likely the source is
-    visible at all. The question is that of Senocak et al., "Learning to localize sound source in visual
-    scenes" (2018).
-
-    Args:
-        source: a video file.
-        start: where to begin, in seconds.
-        duration: how much to take, in seconds; None is all.
-        channel: one channel, counted from 1; None is what suits the command.
-        device: where networks run: auto, cpu, cuda or mps.
-        every: seconds from one look to the next.
-        threshold: what part of the peak's heat still belongs to the source.
-        explain: keep what each cue says alone.
-
-    Returns:
-        A Result with sources.
-        Where the sound comes from.
-
-    Raises:
-        AvtoolError: a source or an option cannot be used.
-    """
-
 def mel(
     source: str | PathLike[str] | Array,
     /,
@@ -279,51 +193,6 @@ def mfcc(
         AvtoolError: a source or an option cannot be used.
     """
 
-def separate(
-    source: str | PathLike[str],
-    /,
-    *,
-    start: float = 0.0,
-    duration: float | None = None,
-    channel: int | None = None,
-    device: str = "auto",
-    face: int | None = None,
-    voices: int | None = None,
-    weights: str | None = None,
-    blind: bool = False,
-) -> SeparateResult:
-    """The voice of one face, out of all that is heard.
-
-    Sound is separated, vision says whose voice it is: a network counts the voices of each window of
-    the sound and splits it into as many (``models.separator``), another weighs each voice against each
-    face's lips (``models.lipvoice``), and the best sequence of assignments over all windows (Viterbi
-    1967) keeps every face on its voice. Built after Ephrat et al., "Looking to Listen at the Cocktail
-    Party" (2018).
-
-    Args:
-        source: a video file.
-        start: where to begin, in seconds.
-        duration: how much to take, in seconds; None is all.
-        channel: one channel, counted from 1; None is what suits the command.
-        device: where networks run: auto, cpu, cuda or mps.
-        face: whose voice, counted from 1; None is every face's.
-        voices: how many people speak at once at most, 2 or 3; None finds out, window by window.
-        weights: a separator of the user's own.
-        blind: the separator does not see the lips; they only tell whose voice is whose.
-
-    Returns:
-        A Result with voices, rest, speaking, source, portraits, parts.
-        Voices by face and the rest, at the source's rate and channels; they sum to the source.
-            voices: the asked faces; rest: all that is none of theirs.
-            speaking: by face, [start, end] in seconds where a voice was given to it.
-            source: what was separated; portraits: by face, uint8 RGB [height, width, 3].
-            parts: the blocks of all voices side by side, by face, with 0 for the rest: one pass over
-                the sound for all of them.
-
-    Raises:
-        AvtoolError: a source or an option cannot be used.
-    """
-
 def spectrogram(
     source: str | PathLike[str] | Array,
     /,
@@ -374,6 +243,167 @@ def spectrogram(
         AvtoolError: a source or an option cannot be used.
     """
 
+def waveform(
+    source: str | PathLike[str] | Array,
+    /,
+    *,
+    rate: int | None = None,
+    preset: str | None = None,
+    start: float = 0.0,
+    duration: float | None = None,
+    channel: int | None = None,
+    sr: int | None = None,
+) -> WaveformResult:
+    """The samples themselves, at any rate, and their picture over time.
+
+    Args:
+        source: a file; or samples [time] or [channels, time], float or int16.
+        rate: of samples, in Hz; a file knows its own.
+        preset: whose numbers to give: librosa, torchaudio, kaldi, whisper, wav2lip, yamnet.
+        start: where to begin, in seconds.
+        duration: how much to take, in seconds; None is all.
+        channel: one channel, counted from 1; None is what suits the command.
+        sr: rate in Hz to resample to; None keeps the file's own.
+
+    Returns:
+        A Result with waveform.
+        [channels, time], in [-1, 1].
+
+    Raises:
+        AvtoolError: a source or an option cannot be used.
+    """
+
+def lips(
+    source: str | PathLike[str] | Array | None,
+    speech: str | PathLike[str] | Array,
+    /,
+    *,
+    rate: int | None = None,
+    start: float = 0.0,
+    duration: float | None = None,
+    channel: int | None = None,
+    device: str = "auto",
+    face: int | None = None,
+    length: Literal["speech", "video"] = "speech",
+    still: bool = False,
+    weights: str | None = None,
+) -> LipsResult:
+    """A face whose mouth says another sound.
+
+    A network tells what a mouth does while it says the sound (``models.lipmotion``), as motion of a
+    mesh without face, head or camera. That motion is laid on the face's own closed mouth, turned as the
+    head is, and the picture is warped there and nowhere else (``mouth.Painter``): the task of Chen et
+    al., "Lip Movements Generation at a Glance" (2018), done with the source's own pixels, as Bregler
+    et al. did in "Video Rewrite" (1997).
+
+    Args:
+        source: a photo or a video; or a photo as uint8 [height, width, 3]; None is the drawn head.
+        speech: a file; or samples [time] or [channels, time], float or int16.
+        rate: of samples, in Hz; a file knows its own.
+        start: where to begin, in seconds.
+        duration: how much to take, in seconds; None is all.
+        channel: one channel, counted from 1; None is what suits the command.
+        device: where networks run: auto, cpu, cuda or mps.
+        face: which face of a photo or a video, counted from 1 from the left; None is the largest.
+        length: whose length the video has.
+        still: a photo keeps head and eyes still.
+        weights: a checkpoint of the user's own.
+
+    Returns:
+        A Result with lips, audio, motion, first, box, passed.
+        Pictures and the sound under them, as long as each other; the motion as face units.
+            first: the source's first picture, uint8 [height, width, 3].
+            box: of the face in a picture, x0, y0, x1, y1 in pixels, by the picture's number.
+            passed: seconds, from and to, in which a film's face could not be painted; it fills while
+                the pictures are read.
+
+    Raises:
+        AvtoolError: a source or an option cannot be used.
+    """
+
+def localize(
+    source: str | PathLike[str],
+    /,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    channel: int | None = None,
+    device: str = "auto",
+    every: float = 0.2,
+    threshold: float = 0.5,
+    explain: bool = False,
+) -> LocalizeResult:
+    """Where in the picture a sound comes from, and whether it is there at all.
+
+    Three cues are held against each other (see ``pipelines.cues``). A place is either a cell of the
+    picture, whose motion agrees with the sound, or a face, whose lips do; beside them stands "nowhere".
+    One softmax over all of them (``pipelines.fusion``) gives the map and how likely the source is
+    visible at all. The question is that of Senocak et al., "Learning to localize sound source in visual
+    scenes" (2018).
+
+    Args:
+        source: a video file.
+        start: where to begin, in seconds.
+        duration: how much to take, in seconds; None is all.
+        channel: one channel, counted from 1; None is what suits the command.
+        device: where networks run: auto, cpu, cuda or mps.
+        every: seconds from one look to the next.
+        threshold: what part of the peak's heat still belongs to the source.
+        explain: keep what each cue says alone.
+
+    Returns:
+        A Result with sources.
+        Where the sound comes from.
+
+    Raises:
+        AvtoolError: a source or an option cannot be used.
+    """
+
+def separate(
+    source: str | PathLike[str],
+    /,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    channel: int | None = None,
+    device: str = "auto",
+    face: int | None = None,
+    voices: int | None = None,
+    weights: str | None = None,
+    blind: bool = False,
+) -> SeparateResult:
+    """The voice of one face, out of all that is heard.
+
+    Sound is separated, vision says whose voice it is: a network counts the voices of each window of
+    the sound and splits it into as many (``models.separator``), another weighs each voice against each
+    face's lips (``models.lipvoice``), and the best sequence of assignments over all windows (Viterbi
+    1967) keeps every face on its voice. Built after Ephrat et al., "Looking to Listen at the Cocktail
+    Party" (2018).
+
+    Args:
+        source: a video file.
+        start: where to begin, in seconds.
+        duration: how much to take, in seconds; None is all.
+        channel: one channel, counted from 1; None is what suits the command.
+        device: where networks run: auto, cpu, cuda or mps.
+        face: whose voice, counted from 1; None is every face's.
+        voices: how many people speak at once at most, 2 or 3; None finds out, window by window.
+        weights: a separator of the user's own.
+        blind: the separator does not see the lips; they only tell whose voice is whose.
+
+    Returns:
+        A Result with voices, rest, speaking, source, portraits, parts.
+        Voices by face and the rest, at the source's rate and channels; they sum to the source.
+            voices: the asked faces; rest: all that is none of theirs.
+            speaking: by face, [start, end] in seconds where a voice was given to it.
+            source: what was separated; portraits: by face, uint8 RGB [height, width, 3].
+            parts: the blocks of all voices side by side, by face, with 0 for the rest: one pass over
+                the sound for all of them.
+
+    Raises:
+        AvtoolError: a source or an option cannot be used.
+    """
+
 def speech2face(
     source: str | PathLike[str] | Array,
     /,
@@ -409,36 +439,6 @@ def speech2face(
         A Result with face, mesh, heard.
         A face for a voice.
             face: its portrait, the plausible range, and what was heard; mesh: the head in 3D.
-
-    Raises:
-        AvtoolError: a source or an option cannot be used.
-    """
-
-def waveform(
-    source: str | PathLike[str] | Array,
-    /,
-    *,
-    rate: int | None = None,
-    preset: str | None = None,
-    start: float = 0.0,
-    duration: float | None = None,
-    channel: int | None = None,
-    sr: int | None = None,
-) -> WaveformResult:
-    """The samples themselves, at any rate, and their picture over time.
-
-    Args:
-        source: a file; or samples [time] or [channels, time], float or int16.
-        rate: of samples, in Hz; a file knows its own.
-        preset: whose numbers to give: librosa, torchaudio, kaldi, whisper, wav2lip, yamnet.
-        start: where to begin, in seconds.
-        duration: how much to take, in seconds; None is all.
-        channel: one channel, counted from 1; None is what suits the command.
-        sr: rate in Hz to resample to; None keeps the file's own.
-
-    Returns:
-        A Result with waveform.
-        [channels, time], in [-1, 1].
 
     Raises:
         AvtoolError: a source or an option cannot be used.

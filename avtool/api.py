@@ -28,7 +28,7 @@ from avtool.media.read import BLOCK_SAMPLES, Reading
 from avtool.pipelines import commands, pipeline, spec
 from avtool.pipelines.features import presets
 from avtool.pipelines.speech2face.values import Plausible
-from avtool.save import SINKS, save
+from avtool.save import formats, save
 from avtool.signal.resample import resampled
 from avtool.values import Array, Audio, Frames, Matrix
 
@@ -275,7 +275,7 @@ class _Samples(Media):
 def _picture(result: Any) -> bytes | None:
     """A Result as PNG, as its command draws it; None where there is no picture of it."""
     value, name = _shown(result), fields(result)[0].name
-    if ".png" not in SINKS.get(type(value), {}):
+    if ".png" not in formats(type(value)):
         return None
     title = vars(result).get("_title", "")
     if isinstance(value, Plausible):  # all of the faces, not the one portrait

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from avtool.media.write import write_video
+from avtool.save.video import write_video
 from avtool.values import Audio, Frames
 
 WIDTH, HEIGHT, FPS, RATE, SECONDS = 640, 360, 25, 16_000, 6.0

@@ -52,7 +52,7 @@ def generated() -> str:
     }
     parts = []
     for name in commands():
-        imports.add(f"from avtool.pipelines.{name} import Result as {_result(name)}")
+        imports.add(f"from {commands()[name]} import Result as {_result(name)}")
         parts.append(_function(name, getattr(avtool, name)))
     ours = sorted(line for line in imports if "avtool" in line)
     others = sorted(imports - set(ours))

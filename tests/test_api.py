@@ -23,7 +23,7 @@ import stubs
 from conftest import Avtool, naive
 
 import avtool as house
-from avtool import cli, media, pipelines
+from avtool import app, media, pipelines
 from avtool.errors import InputError, MediaError
 from avtool.media.image import read_picture
 from avtool.values import Matrix
@@ -31,7 +31,7 @@ from avtool.values import Matrix
 ROOT = Path(__file__).parents[1]
 MEDIA = ROOT / "sample_media"
 SPEECH, COCKTAIL, FACE = (MEDIA / name for name in ("speech.wav", "cocktail.mp4", "face.png"))
-COMMANDS = {command.callback.__name__ for command in cli.app.registered_commands}
+COMMANDS = {command.callback.__name__ for command in app.app.registered_commands}
 COMMANDS -= {"info", "doctor"}  # what the terminal has and Python needs not
 FEATURES = ["waveform", "spectrogram", "mel", "mfcc"]
 

@@ -220,10 +220,10 @@ def test_one_decoding_and_one_loading(avtool: Avtool, monkeypatch: pytest.Monkey
 
 
 def test_eval_beats_the_mixture_and_swaps_with_the_faces(avtool: Avtool) -> None:
-    ran = avtool("eval", "separation", COCKTAIL, "--json")
+    ran = avtool("eval", "separate", COCKTAIL, "--json")
     assert ran.code == 0, ran.err
     table = json.loads(ran.out)
     assert table["avtool"]["SI-SDRi"] > MARGIN and table["mixture"]["SI-SDRi"] == 0
     assert table["avtool"]["right voice"] == 1.0
     assert table["faces swapped (control)"]["right voice"] == 0.0
-    assert avtool("eval", "separation", MEDIA / "speech.wav").code == 2
+    assert avtool("eval", "separate", MEDIA / "speech.wav").code == 2
