@@ -290,9 +290,9 @@ def lips(
 ) -> LipsResult:
     """A face whose mouth says another sound.
 
-    A network tells what a mouth does while it says the sound (``models.lipmotion``), as motion of a
+    A network tells what a mouth does while it says the sound (``lips.model``), as motion of a
     mesh without face, head or camera. That motion is laid on the face's own closed mouth, turned as the
-    head is, and the picture is warped there and nowhere else (``mouth.Painter``): the task of Chen et
+    head is, and the picture is warped there and nowhere else (``warp.Painter``): the task of Chen et
     al., "Lip Movements Generation at a Glance" (2018), done with the source's own pixels, as Bregler
     et al. did in "Video Rewrite" (1997).
 
@@ -335,9 +335,9 @@ def localize(
 ) -> LocalizeResult:
     """Where in the picture a sound comes from, and whether it is there at all.
 
-    Three cues are held against each other (see ``pipelines.cues``). A place is either a cell of the
+    Three cues are held against each other (see ``cues``). A place is either a cell of the
     picture, whose motion agrees with the sound, or a face, whose lips do; beside them stands "nowhere".
-    One softmax over all of them (``pipelines.fusion``) gives the map and how likely the source is
+    One softmax over all of them (``fusion``) gives the map and how likely the source is
     visible at all. The question is that of Senocak et al., "Learning to localize sound source in visual
     scenes" (2018).
 
@@ -378,7 +378,7 @@ def separate(
     the sound and splits it into as many (``models.separator``), another weighs each voice against each
     face's lips (``models.lipvoice``), and the best sequence of assignments over all windows (Viterbi
     1967) keeps every face on its voice. Built after Ephrat et al., "Looking to Listen at the Cocktail
-    Party" (2018).
+    MixtureConfig" (2018).
 
     Args:
         source: a video file.
@@ -422,7 +422,7 @@ def speech2face(
 
     After Oh et al., "Speech2Face: learning the face behind a voice" (2019), with a crowd in place of a
     single answer: the voice is found in the sound, a network says how likely each of some thousand made
-    people is to have it (``models.voiceface``), and the frozen decoder of faces (``models.face``) says
+    people is to have it (``model``), and the frozen decoder of faces (``face_model``) says
     what the face between them is. It is a face that such a voice may have, never the speaker's.
 
     Args:

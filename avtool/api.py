@@ -27,7 +27,7 @@ from avtool.media.probe import AudioStream
 from avtool.media.read import BLOCK_SAMPLES, Reading
 from avtool.pipelines import commands, pipeline, spec
 from avtool.pipelines.features import presets
-from avtool.pipelines.speech2face.values import Plausible
+from avtool.pipelines.speech2face.values import FaceSamples
 from avtool.save import formats, save
 from avtool.signal.resample import resampled
 from avtool.values import Array, Audio, Frames, Matrix
@@ -201,7 +201,7 @@ def _video(name: str, source: Any, wanted: Spec) -> tuple[Clip, dict[str, Any]]:
 def _face(source: Any, face: int | None) -> Any:
     """What is to speak: a photo, a film, or None, the drawn head."""
     from avtool.media.image import SUFFIXES, read_picture
-    from avtool.pipelines.lips.video_face import LOOKED, filmed
+    from avtool.pipelines.lips.video_face import LOOKED, video_face
     from avtool.speakers.tracks import tracks_of
 
     if source is None:
@@ -216,7 +216,7 @@ def _face(source: Any, face: int | None) -> Any:
     if Path(source).suffix.lower() in SUFFIXES:
         return read_picture(source)
     film = media.open(source)
-    return filmed(film, tracks_of(film, LOOKED), face)
+    return video_face(film, tracks_of(film, LOOKED), face)
 
 
 def _opened(source: Any, rate: int | None) -> Media:
@@ -278,7 +278,7 @@ def _picture(result: Any) -> bytes | None:
     if ".png" not in formats(type(value)):
         return None
     title = vars(result).get("_title", "")
-    if isinstance(value, Plausible):  # all of the faces, not the one portrait
+    if isinstance(value, FaceSamples):  # all of the faces, not the one portrait
         name, title = "faces", f"who may say {title}"
     with tempfile.TemporaryDirectory(prefix="avtool-") as folder:
         path = Path(folder, "result.png")

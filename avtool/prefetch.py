@@ -12,7 +12,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Ahead(Generic[T]):
+class Prefetch(Generic[T]):
     """The same items in the same order, made in a thread of its own from now on.
 
     What is raised there is raised here, in its place. Leaving its ``with`` ends the thread.
@@ -48,7 +48,7 @@ class Ahead(Generic[T]):
                 pass
         return False
 
-    def __iter__(self) -> Ahead[T]:
+    def __iter__(self) -> Prefetch[T]:
         return self
 
     def __next__(self) -> T:
@@ -58,7 +58,7 @@ class Ahead(Generic[T]):
             raise what[1]
         return what[1]
 
-    def __enter__(self) -> Ahead[T]:
+    def __enter__(self) -> Prefetch[T]:
         return self
 
     def __exit__(self, *_: object) -> None:

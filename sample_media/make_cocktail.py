@@ -33,7 +33,7 @@ import soxr
 
 from avtool.head import model
 from avtool.head.render import Camera, render
-from avtool.head.shade import Look
+from avtool.head.shade import Appearance
 
 RATE, FPS, SECONDS = 16_000, 25, 7.0
 STEP = 0.005  # seconds of the tracks that drive a face
@@ -56,7 +56,7 @@ class Person:
     says: str
     seed: int
     identity: dict[str, float]
-    look: Look
+    look: Appearance
     smile: float = 0.0
     motion: float = 1.0
     sound: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -79,7 +79,7 @@ PEOPLE = (
             "african": 0,
             "mouth_corners": 0.4,
         },
-        look=Look(
+        look=Appearance(
             hair=(0.13, 0.055, 0.025),
             lips=(0.42, 0.11, 0.10),
             iris=(0.10, 0.16, 0.10),
@@ -103,7 +103,7 @@ PEOPLE = (
             "asian": 0,
             "mouth_corners": 0.6,
         },
-        look=Look(
+        look=Appearance(
             skin=(0.40, 0.21, 0.135),
             lips=(0.25, 0.09, 0.075),
             stubble=0.7,

@@ -12,7 +12,7 @@ from PIL import Image
 
 from avtool.head import model
 from avtool.head.render import Camera, render
-from avtool.head.shade import Look
+from avtool.head.shade import Appearance
 
 WIDTH, HEIGHT = 512, 640
 
@@ -28,7 +28,7 @@ IDENTITY = {
     "brow_height": -0.2,
     "forehead_height": -0.6,
 }
-LOOK = Look(
+LOOK = Appearance(
     skin=(0.56, 0.335, 0.225),
     lips=(0.44, 0.135, 0.115),
     hair=(0.028, 0.018, 0.014),

@@ -12,7 +12,7 @@ from conftest import naive
 from avtool.head import hair, model
 from avtool.head.raster import rasterise
 from avtool.head.render import Camera, normals, render
-from avtool.head.shade import Look
+from avtool.head.shade import Appearance
 
 SAMPLES = Path(__file__).parents[1] / "sample_media"
 MM = 0.001
@@ -210,7 +210,7 @@ def test_normals_of_a_sphere_are_its_radii(head: model.Head) -> None:
 
 @pytest.mark.parametrize("style", ["none", *hair.STYLES])
 def test_pictures_are_the_same_twice_and_show_a_face(head: model.Head, style: str) -> None:
-    camera, look = Camera(80, 90), Look(style=style)
+    camera, look = Camera(80, 90), Appearance(style=style)
     rest = head.shape()
     once, again = (render(head, rest, look, camera) for _ in range(2))
     assert once.shape == (90, 80, 3) and once.dtype == np.uint8
@@ -223,7 +223,7 @@ def test_pictures_are_the_same_twice_and_show_a_face(head: model.Head, style: st
 def test_an_open_mouth_is_dark_and_hair_is_on_the_head_only(head: model.Head) -> None:
     camera = Camera(160, 180)
     shut, agape = (
-        render(head, head.vertices(None, units), Look(), camera).astype(int)
+        render(head, head.vertices(None, units), Appearance(), camera).astype(int)
         for units in ({"mouthClose": 0.18}, {"jawOpen": 0.7})
     )
     changed = np.abs(shut - agape).max(-1) > 20
@@ -231,8 +231,8 @@ def test_an_open_mouth_is_dark_and_hair_is_on_the_head_only(head: model.Head) ->
     assert changed.any() and rows.min() > 85 and columns.min() > 50 and columns.max() < 110
     darkest = agape[95:130, 70:90].sum(-1).min()
     assert darkest < shut[95:130, 70:90].sum(-1).min() - 60
-    bald = render(head, head.shape(), Look(style="none"), camera).astype(int)
-    cropped = render(head, head.shape(), Look(style="short"), camera).astype(int)
+    bald = render(head, head.shape(), Appearance(style="none"), camera).astype(int)
+    cropped = render(head, head.shape(), Appearance(style="short"), camera).astype(int)
     rows = np.nonzero(np.abs(bald - cropped).max(-1) > 12)[0]
     assert rows.min() < 40 and rows.max() < 115
 

@@ -27,7 +27,7 @@ from avtool.media import Clip, Spec
 from avtool.media.image import read_picture
 from avtool.metrics import lips as metric
 from avtool.models import weights
-from avtool.models.speech_frontend import MELS, prepared
+from avtool.models.speech_frontend import MELS, normalised
 from avtool.pipelines.lips import pipeline as lips
 from avtool.pipelines.lips import video_face as filming
 from avtool.pipelines.lips.evaluate import compared, gap
@@ -120,9 +120,9 @@ def test_neither_loudness_nor_colour_is_heard() -> None:
     rng = torch.Generator().manual_seed(0)
     log_mel = torch.randn(1, MELS, 300, generator=rng) * 2
     colour = torch.linspace(-1, 1, MELS)[:, None]
-    plain, loud = prepared(log_mel), prepared(log_mel + 3)
+    plain, loud = normalised(log_mel), normalised(log_mel + 3)
     torch.testing.assert_close(plain, loud, atol=1e-4, rtol=0)
-    bright = prepared(log_mel + colour)
+    bright = normalised(log_mel + colour)
     assert (bright - plain)[:, :-1].abs().mean() < 0.05 < (colour / 2).abs().mean()
 
 
@@ -201,19 +201,19 @@ def test_the_painted_mouth_follows_the_speech(voice: np.ndarray, moved: Motion) 
 
 
 def test_a_living_photo_comes_back_and_blinks(voice: np.ndarray, moved: Motion) -> None:
-    from avtool.pipelines.lips.idle_motion import Manner
+    from avtool.pipelines.lips.idle_motion import IdleMotion
 
     image = read_picture(FACE)
     points, _ = Landmarker().in_box(image, track([image])[0].boxes[0])
     own = align(points)[0]
-    manner = Manner(replace(moved, seconds=20.0), own)
+    manner = IdleMotion(replace(moved, seconds=20.0), own)
     times = np.arange(0, 20, 0.04)
     eyes = np.array([manner.blink(time) for time in times])
     blinks = int(((eyes[1:] > 0.5) & (eyes[:-1] <= 0.5)).sum())
     assert 4 <= blinks <= 11 and (eyes == 0).mean() > 0.85
     turns = np.degrees([manner.turn(time) for time in times])
     assert np.abs(turns).max() < 6 and turns.std(0).min() > 0.05
-    shut = manner.lived(own, float(times[eyes.argmax()]))
+    shut = manner.pose_at(own, float(times[eyes.argmax()]))
     assert shut[145, 1] - shut[159, 1] < 0.4 * (own[145, 1] - own[159, 1])
 
 
@@ -223,8 +223,10 @@ def grey(number: int) -> np.ndarray:
 
 def test_a_short_film_goes_to_and_fro() -> None:
     frames = Frames(lambda: (grey(n) for n in range(4)), Fraction(25), 4, 4)
-    film = filming.Film(frames, None, lambda count: (grey(n) for n in range(count - 1, -1, -1)))  # type: ignore[arg-type]
-    found = [(n, int(image[0, 0, 0])) for n, image in islice(filming.to_and_fro(film, 4), 14)]
+    film = filming.FaceVideo(
+        frames, None, lambda count: (grey(n) for n in range(count - 1, -1, -1))
+    )  # type: ignore[arg-type]
+    found = [(n, int(image[0, 0, 0])) for n, image in islice(filming.ping_pong(film, 4), 14)]
     assert [n for n, _ in found] == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]
     assert all(n == shown for n, shown in found)
 
@@ -250,7 +252,7 @@ def test_backwards_is_forwards_turned_round(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture(scope="module")
-def film() -> tuple[filming.Film, list[np.ndarray]]:
+def film() -> tuple[filming.FaceVideo, list[np.ndarray]]:
     """Two seconds of the sample, whose right half is black in between."""
     clip = media.open(COCKTAIL).clip(Spec(frames=True, duration=2.0))
     assert clip.frames is not None
@@ -260,11 +262,11 @@ def film() -> tuple[filming.Film, list[np.ndarray]]:
     frames = replace(clip.frames, images=lambda: iter(images))
     faces: list[Track] = track(images)
     back = lambda count: iter(images[:count][::-1])  # noqa: E731
-    return filming.Film(frames, faces[1], back), images
+    return filming.FaceVideo(frames, faces[1], back), images
 
 
 def test_what_is_no_face_passes(
-    film: tuple[filming.Film, list[np.ndarray]], voice: np.ndarray
+    film: tuple[filming.FaceVideo, list[np.ndarray]], voice: np.ndarray
 ) -> None:
     made, images = film
     result = lips.run(said(voice[16_000:80_000]), source=made)  # 4 s on 2 s of film
@@ -425,7 +427,7 @@ SENTENCE = (
 def test_phones_are_where_they_sound() -> None:
     """Known words and heard ones, in the sample; hisses are bright, vowels loud, silence is not."""
     sound = media.open(SPEECH).clip(Spec(audio=True, rate=16_000)).audio.samples[0]
-    ear = phones.Ear()
+    ear = phones.PhoneAligner()
     words = re.findall(r"\w+", SENTENCE.lower())
     heard = ear.words(sound)
     assert len(set(heard) & set(words)) >= 10
@@ -469,7 +471,7 @@ def test_a_teacher_tells_unseen_speech_by_its_phones(monkeypatch: pytest.MonkeyP
     cues = teacher.cues(said, heard)
     away = lambda told, goal: (told - goal).square().mean()  # noqa: E731
     learned = teacher.taught(cues[:32], true[:32], 2, away)
-    told = learned.told(cues[32:])
+    told = learned.predict(cues[32:])
     assert np.corrcoef(told.numpy().ravel(), true[32:].numpy().ravel())[0, 1] > 0.9
-    other = learned.told(teacher.cues(said[32:].flip(0), heard[32:]))
+    other = learned.predict(teacher.cues(said[32:].flip(0), heard[32:]))
     assert np.corrcoef(other.numpy().ravel(), true[32:].numpy().ravel())[0, 1] < 0.5

@@ -22,7 +22,7 @@ from avtool.pipelines.localize import pipeline as locating
 from avtool.pipelines.localize import stereo as direction
 from avtool.pipelines.localize import synchrony
 from avtool.pipelines.localize.audit import audit
-from avtool.pipelines.localize.cues import Cues, Sight, listen
+from avtool.pipelines.localize.cues import Cues, VisualCues, listen
 from avtool.pipelines.localize.fusion import Weights, fuse, mouth, softened
 from avtool.pipelines.localize.pipeline import Options, locate
 from avtool.pipelines.localize.train import fusion, scenes
@@ -210,7 +210,7 @@ def test_a_sound_that_begins_at_a_cut_is_of_neither_shot() -> None:
     )
     sound = np.zeros(frames * RATE // FPS, np.float32)
     sound[cut * RATE // FPS :] = 0.1 * rng.standard_normal(len(sound) - cut * RATE // FPS)
-    sight = Sight(fusion.clip_of(images, sound), (), SIZE)
+    sight = VisualCues(fusion.clip_of(images, sound), (), SIZE)
     found = dict(looking.moving(sight, listen(Audio.of(sound, RATE)), 5))
     assert len(found) == 18
     assert max(agree.max() for agree in found.values()) < 0.1  # what moves with a sound has 0.5
@@ -381,7 +381,7 @@ def test_the_thing_that_sounds_is_found_and_follows_the_sound(takes: list[np.nda
     for n in range(count):
         made = scenes.scene((10, n), takes, things=2)
         clip = fusion.clip_of(made.images, made.sounds[0])
-        sight = Sight(clip, (), (480, 270))
+        sight = VisualCues(clip, (), (480, 270))
         for thing, kept in ((0, right), (1, swapped)):
             found = locate(sight, listen(Audio.of(made.sounds[thing], RATE)), FEW)
             kept.append(int(found.clip.peak[0] // 240) == thing)
@@ -392,7 +392,7 @@ def test_of_two_that_move_alike_the_side_decides(takes: list[np.ndarray]) -> Non
     rng = np.random.default_rng(11)
     for n in range(2):
         made = scenes.scene((12, n), takes, things=2, seconds=3.0, alike=True)
-        sight = Sight(fusion.clip_of(made.images, made.sounds[0]), (), (480, 270))
+        sight = VisualCues(fusion.clip_of(made.images, made.sounds[0]), (), (480, 270))
         for which in (0, 1):
             both = fusion.panned(rng, made, which)
             found = locate(sight, listen(Audio.of(both, RATE)), FEW)
@@ -405,7 +405,7 @@ def test_a_still_picture_shows_no_source(takes: list[np.ndarray]) -> None:
     noise = np.random.default_rng(14).normal(0, 1.5, made.images.shape[:3])[..., None]
     still = np.clip(made.images[:1] + noise, 0, 255).astype(np.uint8)
     clip = fusion.clip_of(still, made.sounds[0])
-    found = locate(Sight(clip, (), (480, 270)), listen(clip.audio))
+    found = locate(VisualCues(clip, (), (480, 270)), listen(clip.audio))
     assert found.clip.visible < 0.4
 
 
@@ -531,7 +531,7 @@ def test_eval_scores_boxes_beside_maps_without_sound(avtool: Avtool) -> None:
 def test_faces_are_judged_by_their_lips(avtool: Avtool) -> None:
     clip = media.open(MEDIA / "cocktail.mp4").clip(locating.SPEC)
     tracks = find(clip)
-    sight = Sight(clip, tracks, (640, 360))
+    sight = VisualCues(clip, tracks, (640, 360))
     for face in (1, 2):
         voice = media.open(MEDIA / f"cocktail.face{face}.wav").clip(media.Spec(audio=True)).audio
         found = locate(sight, listen(voice), FEW)
@@ -542,8 +542,8 @@ def test_faces_are_judged_by_their_lips(avtool: Avtool) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["--threshold", "1.5"], "--threshold is a part of the peak"),
-        (["--every", "0"], "--every is above 0"),
+        (["--threshold", "1.5"], "--threshold 1.5 is a part of the peak"),
+        (["--every", "0"], "--every 0 is a time in seconds"),
         (["-o", "one.txt"], "'.txt' is no format"),
     ],
 )
@@ -602,15 +602,15 @@ def test_a_silent_sound_is_drawn_small() -> None:
 
 def test_the_same_whole_or_in_parts_of_the_spool() -> None:
     clip = media.open(KNOCK).clip(locating.SPEC)
-    sight, listened = Sight(clip, (), (640, 360)), listen(clip.audio)
-    fine = [c.motion for c in looking.weigh(sight, listened, 5)]
-    coarse = [c.motion for c in looking.weigh(sight, listened, 15)]
+    sight, listened = VisualCues(clip, (), (640, 360)), listen(clip.audio)
+    fine = [c.motion for c in looking.cue_evidence(sight, listened, 5)]
+    coarse = [c.motion for c in looking.cue_evidence(sight, listened, 15)]
     assert len(fine) == 30
     for k, each in enumerate(coarse):
         np.testing.assert_allclose(each, fine[3 * k], atol=1e-6)
     frames = Frames(lambda: iter([]), Fraction(25), 16, 16)
     with pytest.raises(Exception, match="no picture"):
-        locate(Sight(media.Clip("none", clip.audio, frames, 1.0), (), (16, 16)), listened)
+        locate(VisualCues(media.Clip("none", clip.audio, frames, 1.0), (), (16, 16)), listened)
 
 
 def test_steps_are_on_the_source_s_clock(avtool: Avtool) -> None:

@@ -32,7 +32,7 @@ from avtool.pipelines.speech2face.face_model import Config as FaceConfig
 from avtool.pipelines.speech2face.model import Config, VoiceFace
 from avtool.pipelines.speech2face.pipeline import (
     SPEC,
-    Heard,
+    VoicePosterior,
     listen,
     load,
     quantiles,
@@ -56,30 +56,30 @@ def sound() -> Array:
     return audio.samples.mean(0)
 
 
-def heard(sound: Array) -> Heard:
+def heard(sound: Array) -> VoicePosterior:
     return listen(Clip("it.wav", Audio.of(np.asarray(sound, np.float32), RATE), None, None), load())
 
 
 @pytest.fixture(scope="module")
-def found(sound: Array) -> Heard:
+def found(sound: Array) -> VoicePosterior:
     return heard(sound)
 
 
-def male(found: Heard) -> float:
+def male(found: VoicePosterior) -> float:
     return float(found.likely @ (found.crowd[:, INDEX["sex"]] > 0.5))
 
 
-def likeness(a: Heard, b: Heard) -> float:
+def likeness(a: VoicePosterior, b: VoicePosterior) -> float:
     return float(a.feature @ b.feature / np.linalg.norm(a.feature) / np.linalg.norm(b.feature))
 
 
-def test_the_crowd_is_a_distribution(found: Heard) -> None:
+def test_the_crowd_is_a_distribution(found: VoicePosterior) -> None:
     assert found.likely.min() >= 0
     assert found.likely.sum() == pytest.approx(1)
     assert found.crowd.shape[1] == len(TRAITS) == len(found.traits)
 
 
-def test_level_and_telephone_change_little(sound: Array, found: Heard) -> None:
+def test_level_and_telephone_change_little(sound: Array, found: VoicePosterior) -> None:
     quiet, far = heard(0.05 * sound), heard(telephone(sound))
     assert likeness(quiet, found) > 0.99
     assert abs(male(far) - male(found)) < 0.2
@@ -97,7 +97,7 @@ def test_nobody_speaks(kind: str) -> None:
         heard(sounds[kind])
 
 
-def test_speech_is_found_among_noise(sound: Array, found: Heard) -> None:
+def test_speech_is_found_among_noise(sound: Array, found: VoicePosterior) -> None:
     rng = np.random.default_rng(1)
     noise = 0.003 * rng.standard_normal(8 * RATE)
     among = heard(np.concatenate([noise, sound, noise]))
@@ -115,7 +115,7 @@ def test_two_voices_are_told() -> None:
     assert voices_in(unit(two)) == 2
 
 
-def test_voices_at_once_are_told(found: Heard) -> None:
+def test_voices_at_once_are_told(found: VoicePosterior) -> None:
     """The sample's voice, and two drawn people who speak at once."""
     assert found.voices == 1
     audio = media.open(SPEECH.with_name("cocktail.mp4")).clip(SPEC).audio
@@ -123,7 +123,7 @@ def test_voices_at_once_are_told(found: Heard) -> None:
     assert heard(audio.samples.mean(0)).voices == 2
 
 
-def test_report_says_what_was_not_heard(found: Heard) -> None:
+def test_report_says_what_was_not_heard(found: VoicePosterior) -> None:
     said = report(found)
     assert said["origin"] == "not heard"
     assert said["sex"]["female"] + said["sex"]["male"] == pytest.approx(1, abs=1e-3)
@@ -131,7 +131,7 @@ def test_report_says_what_was_not_heard(found: Heard) -> None:
     assert 8 <= low <= said["age"]["median"] <= high <= 90
     # Someone of whom nothing is known: all that can be not heard is not.
     even = np.full(len(found.likely), 1 / len(found.likely))
-    nothing = report(Heard(**{**vars(found), "likely": even}))
+    nothing = report(VoicePosterior(**{**vars(found), "likely": even}))
     assert nothing["weight"] == nothing["muscle"] == "not heard"
     assert 0.4 < nothing["sex"]["male"] < 0.6
 
@@ -195,14 +195,14 @@ def test_twin_learns_whose_voice_it_is() -> None:
     model.eval()  # no dropout
     before = None
     for _ in range(60):
-        known = model.known(vectors)
+        known = model.encode(vectors)
         loss = losses(model, face, known, likely, [0, 1, 2], Recipe())
         before = before or loss.item()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     assert loss.item() < 0.6 * before
-    assert model.odds(model.known(vectors)).argmax(1).tolist() == [0, 1, 2]
+    assert model.logits(model.encode(vectors)).argmax(1).tolist() == [0, 1, 2]
 
 
 def test_targets_are_of_that_sex_and_age() -> None:

@@ -14,7 +14,7 @@ from avtool.media import Clip
 from avtool.pipelines import pipeline
 from avtool.pipelines.features import mel, mfcc, spectrogram
 from avtool.pipelines.features.presets import PRESETS, options
-from avtool.prefetch import Ahead
+from avtool.prefetch import Prefetch
 from avtool.signal.stft import STFT
 from avtool.values import Array, Audio
 
@@ -134,11 +134,11 @@ def test_work_ahead_keeps_order_passes_errors_on_and_closes_its_source() -> None
         finally:
             closed.append(fails)
 
-    with Ahead(source(False)) as items:
+    with Prefetch(source(False)) as items:
         assert list(items) == list(range(20))
-    with Ahead(source(True)) as items, pytest.raises(InputError, match="told"):
+    with Prefetch(source(True)) as items, pytest.raises(InputError, match="told"):
         list(items)
-    with Ahead(source(False)) as items:
+    with Prefetch(source(False)) as items:
         assert next(items) == 0
     assert closed == [False, True, False]
     assert threading.active_count() == 1

@@ -10,17 +10,17 @@ import torch
 
 from avtool.models.lipvoice import LipVoice
 from avtool.models.separator import Config, Separator, permutation_loss
-from avtool.pipelines.separate.train.audiovisual_mixtures import Company, Scene
+from avtool.pipelines.separate.train.audiovisual_mixtures import AudiovisualMixer, Scene
 from avtool.pipelines.separate.train.lipvoice import Pairs
 from avtool.pipelines.separate.train.lipvoice_data import Clips
 from avtool.pipelines.separate.train.separator import Batch, Recipe, loss_of, stacked, start
 from avtool.training import corpus
 from avtool.training.corpus import Recording
-from avtool.training.mixtures import Mixer, Party, Room, active_level
-from avtool.training.trainer import Run
+from avtool.training.mixtures import Mixer, MixtureConfig, Room, active_level
+from avtool.training.trainer import Trainer
 
 TINY = Config(width=8, hidden=8, blocks=1)
-PLAIN = Party(1.0, (2,), level=5.0, changed=0.0, room=0.0, noise=0.0, pauses=0.0)
+PLAIN = MixtureConfig(1.0, (2,), level=5.0, changed=0.0, room=0.0, noise=0.0, pauses=0.0)
 
 
 def readers(count: int) -> list[Recording]:
@@ -37,7 +37,7 @@ def mixer() -> Mixer:
 
 
 def test_the_same_seed_is_the_same_mixture(mixer: Mixer) -> None:
-    everything = Party(1.0, (3,), room=1.0, noise=1.0, pauses=1.0, changed=1.0)
+    everything = MixtureConfig(1.0, (3,), room=1.0, noise=1.0, pauses=1.0, changed=1.0)
     first, again = (mixer.draw((1, 2), everything, 3) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert np.abs(mixer.draw((1, 3), everything, 3) - first).max() > 0.01
@@ -51,7 +51,7 @@ def test_voices_differ_in_level_as_asked(mixer: Mixer) -> None:
         assert not parts[2].any() and not parts[3].any()  # nobody else, no noise
         levels.append(20 * np.log10(active_level(parts[0]) / active_level(parts[1])))
     assert -10 <= min(levels) < -4 and 4 < max(levels) <= 10
-    equal = Party(1.0, (2,), level=0.0, changed=0.0, room=0.0, noise=0.0, pauses=0.0)
+    equal = MixtureConfig(1.0, (2,), level=0.0, changed=0.0, room=0.0, noise=0.0, pauses=0.0)
     parts = mixer.draw((1,), equal, 2)
     assert active_level(parts[0]) == pytest.approx(active_level(parts[1]), rel=1e-3)
 
@@ -101,7 +101,7 @@ def test_packed_recordings_come_back(tmp_path: Path) -> None:
 def test_a_run_goes_on_where_it_stopped(tmp_path: Path, mixer: Mixer) -> None:
     recipe = Recipe(seconds=0.5, batch=2, easy=1)
 
-    def steps(run: Run[Separator], count: int) -> None:
+    def steps(run: Trainer[Separator], count: int) -> None:
         for _ in range(count):
             parts = np.stack([mixer.draw((run.step, k), PLAIN, 2)[:, :8000] for k in range(2)])
             run.learn(loss_of(run.model, LipVoice(), Batch(torch.from_numpy(parts)), recipe), 1e9)
@@ -164,12 +164,12 @@ class Plainly(Pairs):
 
 
 @pytest.fixture
-def company(mixer: Mixer) -> Company:
+def company(mixer: Mixer) -> AudiovisualMixer:
     """Twelve people whose lips stand at their number and who hum at 200 Hz times it."""
     times = np.arange(48_000) / 16_000
     hum = np.stack([np.sin(2 * np.pi * 200 * (n + 1) * times)[None] for n in range(12)])
     lips = np.ones((12, 75, 40, 3), np.float32) * np.arange(12)[:, None, None, None]
-    return Company(mixer, Plainly({"s1": Clips(lips, hum.astype(np.float32))}, [], []))
+    return AudiovisualMixer(mixer, Plainly({"s1": Clips(lips, hum.astype(np.float32))}, [], []))
 
 
 def hums(scene: Scene, slot: int) -> float:
@@ -178,7 +178,7 @@ def hums(scene: Scene, slot: int) -> float:
     ) / (scene.parts.shape[1] / 16_000)
 
 
-def test_known_lips_are_the_voice_s_own_in_its_own_place(company: Company) -> None:
+def test_known_lips_are_the_voice_s_own_in_its_own_place(company: AudiovisualMixer) -> None:
     known = unknown = listens = 0
     for seed in range(80):
         scene = company.draw((seed,), PLAIN, 2, faces=1.0)
@@ -199,7 +199,7 @@ def test_known_lips_are_the_voice_s_own_in_its_own_place(company: Company) -> No
     np.testing.assert_array_equal(again.parts, company.draw((3,), PLAIN, 2).parts)
 
 
-def test_voices_with_known_lips_are_bound_to_their_places(company: Company) -> None:
+def test_voices_with_known_lips_are_bound_to_their_places(company: AudiovisualMixer) -> None:
     """The right voices in each other's places: found in any order, and far off where bound."""
     scenes = [company.draw((seed,), PLAIN, 2, faces=1.0) for seed in range(30)]
     right = stacked([each for each in scenes if each.known.all() and each.parts[:2].any(1).all()])

@@ -21,7 +21,7 @@ Colour = tuple[float, float, float]  # linear light, 0 to 1
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """What a head looks like beside its shape."""
 
     skin: Colour = (0.60, 0.36, 0.26)

@@ -10,7 +10,7 @@ import numpy as np
 from avtool.head import hair
 from avtool.head.model import REGIONS, Head
 from avtool.head.raster import rasterise
-from avtool.head.shade import SHADERS, Look
+from avtool.head.shade import SHADERS, Appearance
 from avtool.values import Array
 
 
@@ -28,7 +28,7 @@ class Camera:
 SUPERSAMPLING = 2
 
 
-def render(head: Head, vertices: Array, look: Look, camera: Camera) -> Array:
+def render(head: Head, vertices: Array, look: Appearance, camera: Camera) -> Array:
     """The head before its background, uint8 RGB [h, w, 3].
 
     Args:
@@ -96,7 +96,7 @@ def normals(vertices: Array, faces: Array) -> Array:
 
 
 @cache
-def _background(look: Look, height: int, width: int) -> Array:
+def _background(look: Appearance, height: int, width: int) -> Array:
     glow, edge = (np.array(c, np.float32) for c in look.background)
     y = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :, None]

@@ -8,17 +8,27 @@ from __future__ import annotations
 import numpy as np
 
 from avtool.head.hairdo import Hairdo
-from avtool.head.light import CLOTH_LIGHT, EYE_LIGHT, KEY, RIMS, WET_LIGHT, Look, Patch, lit, noise
+from avtool.head.light import (
+    CLOTH_LIGHT,
+    EYE_LIGHT,
+    KEY,
+    RIMS,
+    WET_LIGHT,
+    Appearance,
+    Patch,
+    lit,
+    noise,
+)
 from avtool.head.model import smooth
 from avtool.head.skin import skin
 from avtool.values import Array
 
-__all__ = ["SHADERS", "Look"]
+__all__ = ["SHADERS", "Appearance"]
 
 EYE = (0.02798, 0.0, 0.0)  # centre of the left eyeball of the mean head
 
 
-def _eye(look: Look, patch: Patch) -> Array:
+def _eye(look: Appearance, patch: Patch) -> Array:
     place = patch["place"]
     x = np.abs(place[:, 0]) - EYE[0]
     y = place[:, 1]
@@ -39,7 +49,7 @@ def _eye(look: Look, patch: Patch) -> Array:
     return np.asarray(colour * diffuse * shade[:, None] + specular)
 
 
-def _teeth(look: Look, patch: Patch) -> Array:
+def _teeth(look: Appearance, patch: Patch) -> Array:
     place = patch["place"]
     across = np.arctan2(place[:, 0], place[:, 2] + 0.03)
     gaps = 1 - 0.25 * smooth(0.8, 1.0, np.abs(np.cos(across * 19)))
@@ -51,14 +61,14 @@ def _teeth(look: Look, patch: Patch) -> Array:
     return np.asarray((colour * diffuse + 0.5 * specular) * shade[:, None])
 
 
-def _tongue(look: Look, patch: Patch) -> Array:
+def _tongue(look: Appearance, patch: Patch) -> Array:
     shade = 0.03 + 0.40 * smooth(-0.022, 0.004, patch["place"][:, 2])
     diffuse, specular = lit(patch["normal"], WET_LIGHT)
     colour = np.array([0.40, 0.12, 0.11], np.float32)
     return np.asarray((colour * diffuse + 0.4 * specular) * shade[:, None])
 
 
-def _lash(look: Look, patch: Patch) -> Array:
+def _lash(look: Appearance, patch: Patch) -> Array:
     place = patch["place"]
     x = np.abs(place[:, 0]) - EYE[0]
     length = np.sqrt(x * x + place[:, 1] ** 2 + place[:, 2] ** 2)
@@ -68,7 +78,7 @@ def _lash(look: Look, patch: Patch) -> Array:
     return np.asarray(patch["behind"] * (1 - cover) + dark * cover)
 
 
-def _hair(look: Look, patch: Patch) -> Array:
+def _hair(look: Appearance, patch: Patch) -> Array:
     place, normal = patch["place"], patch["normal"]
     inner = normal[:, 2] < 0
     normal = np.where(inner[:, None], -normal, normal)
@@ -95,7 +105,7 @@ def _hair(look: Look, patch: Patch) -> Array:
     return np.asarray(image)
 
 
-def _locks(look: Look, patch: Patch) -> Array:
+def _locks(look: Appearance, patch: Patch) -> Array:
     place, normal = patch["place"], patch["normal"]
     assert isinstance(look.style, Hairdo)
     inner = normal[:, 2] < 0

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from avtool.head.light import CLOTH_LIGHT, SKIN_LIGHT, Look, Patch, lit, noise, spot
+from avtool.head.light import CLOTH_LIGHT, SKIN_LIGHT, Appearance, Patch, lit, noise, spot
 from avtool.head.model import smooth
 from avtool.values import Array
 
 
-def skin(look: Look, patch: Patch) -> Array:
+def skin(look: Appearance, patch: Patch) -> Array:
     """Linear light of samples of the skin, float32 [n, 3]."""
     place, normal = patch["place"], patch["normal"]
     cloth = _cloth(place)
@@ -28,7 +28,7 @@ def skin(look: Look, patch: Patch) -> Array:
     return image
 
 
-def _bare(look: Look, patch: Patch) -> Array:
+def _bare(look: Appearance, patch: Patch) -> Array:
     place = patch["place"]
     y, z = place[:, 1], place[:, 2]
     skin, own = np.array(look.skin, np.float32), np.array(look.hair, np.float32)
@@ -96,7 +96,7 @@ def _above_collar(place: Array) -> Array:
     return np.asarray(y - np.minimum(-0.157 - 0.42 * (z + 0.05), -0.128 - 0.1 * x))
 
 
-def _shirt(look: Look, place: Array, normal: Array) -> Array:
+def _shirt(look: Appearance, place: Array, normal: Array) -> Array:
     above = _above_collar(place)
     weave = 1 + 0.03 * noise(place, 0.002, 0.002, 0.002) + 0.05 * noise(place, 0.03, 0.05, 0.03)
     rib = smooth(-0.0125, -0.0115, above)

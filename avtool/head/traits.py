@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from avtool.head.hairdo import Hairdo
-from avtool.head.light import Colour, Look
+from avtool.head.light import Appearance, Colour
 from avtool.head.model import ORIGINS, load
 from avtool.values import Array
 
@@ -156,7 +156,7 @@ def identity(traits: Array) -> dict[str, float]:
     return {name: who[name] for name in (*PLAIN, *LOCALS)}
 
 
-def look(traits: Array) -> Look:
+def look(traits: Array) -> Appearance:
     """What ``render`` takes of a person [traits]."""
     who = named(traits)
     skin = _skin(who)
@@ -169,7 +169,7 @@ def look(traits: Array) -> Look:
     )
     paint = 0.12 * (1 - who["sex"]) * (1 - who["lines"])
     lips = lips * (1 - paint) + paint * (light * (1 - deep) + dark * deep)
-    return Look(
+    return Appearance(
         skin=skin,
         lips=_colour(lips * (1 - 0.06 * who["lines"]) + 0.06 * who["lines"] * np.array(skin)),
         hair=_hair(who),

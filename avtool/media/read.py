@@ -16,7 +16,7 @@ import numpy as np
 from avtool.errors import InputError, MediaError
 from avtool.media import ffmpeg
 from avtool.media.probe import Info
-from avtool.prefetch import Ahead
+from avtool.prefetch import Prefetch
 from avtool.signal.resample import resampled
 from avtool.values import Array
 
@@ -223,7 +223,7 @@ def frame_images(
     size = width * height * 3
     with (
         ffmpeg.Run(ffmpeg.compiled(output)) as run,
-        Ahead(iter(lambda: run.stdout.read(size), b"")) as pictures,
+        Prefetch(iter(lambda: run.stdout.read(size), b"")) as pictures,
     ):
         for count, data in enumerate(pictures, 1):
             if len(data) < size:

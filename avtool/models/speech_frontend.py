@@ -18,11 +18,11 @@ PHONES = (
 )
 # fmt: on
 DEEP = 13.8  # nepers of power below the loudest: 60 dB, so that a breath is heard
-FAINT = -0.25  # of ``prepared``'s loudness: 5 nepers below the loudest, no word
+FAINT = -0.25  # of ``normalised``'s loudness: 5 nepers below the loudest, no word
 QUIET = -3.4  # nepers: white noise at -40 dB of full scale, all bands together
 
 
-def prepared(log_mel: Tensor) -> Tensor:
+def normalised(log_mel: Tensor) -> Tensor:
     """What the network hears: each band beside its usual level, and last the loudness.
 
     So it makes no difference how loud, how bright or in which room a voice was recorded.
@@ -31,17 +31,17 @@ def prepared(log_mel: Tensor) -> Tensor:
         log_mel: [batch, mels, frames], natural logarithm of power at 100 frames a second, of one
         whole recording each. Returns [batch, mels + 1, frames].
     """
-    bands = over_breath(log_mel, loudest(log_mel.logsumexp(1)))
-    return beside(bands, usual([bands]))
+    bands = floored(log_mel, loudest(log_mel.logsumexp(1)))
+    return relative_bands(bands, speech_mean([bands]))
 
 
-def over_breath(log_mel: Tensor, loud: Tensor) -> Tensor:
+def floored(log_mel: Tensor, loud: Tensor) -> Tensor:
     """Bands beside the loud moments, none below a breath: [batch, mels, frames], loud [batch]."""
     least = log_mel.new_tensor(-DEEP - math.log(log_mel.shape[1]))
     return torch.logaddexp(log_mel - loud[:, None, None], least)
 
 
-def usual(parts: Iterable[Tensor]) -> Tensor:
+def speech_mean(parts: Iterable[Tensor]) -> Tensor:
     """The bands' mean over what is speech in all parts of a recording: [batch, mels, 1]."""
     total = weight = torch.zeros(())
     for bands in parts:
@@ -51,8 +51,8 @@ def usual(parts: Iterable[Tensor]) -> Tensor:
     return total / weight.clamp_min(1e-3)
 
 
-def beside(bands: Tensor, mean: Tensor) -> Tensor:
-    """What ``prepared`` gives, of bands over breath and their usual level."""
+def relative_bands(bands: Tensor, mean: Tensor) -> Tensor:
+    """What ``normalised`` gives, of bands over breath and their usual level."""
     level = bands.logsumexp(1, keepdim=True)
     return torch.cat([(bands - mean) / 2, level / 4 + 1], 1)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from avtool.errors import OutputError
 from avtool.media import ffmpeg
-from avtool.prefetch import Ahead
+from avtool.prefetch import Prefetch
 from avtool.save.place import Place
 from avtool.save.sound import SoundFile
 from avtool.values import Array, Audio, Dubbed, Frames, Video
@@ -64,7 +64,7 @@ def write_video(
         arguments += ["-movflags", "+faststart", "-f", muxer, "-y", ffmpeg.url(path)]
         run = ffmpeg.Run(arguments, feed=True)
         try:
-            with run, Ahead(frames.images()) as images:
+            with run, Prefetch(frames.images()) as images:
                 for image in images:
                     image = np.ascontiguousarray(image, np.uint8)
                     run.stdin.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR).data)

@@ -3,7 +3,7 @@
 A network tells how many people speak in a window and splits it into as many voices, with and
 without seeing the moving lips (``models.separator``); another weighs each voice against each face's
 lips (``models.lipvoice``), and the best sequence of assignments is taken
-(``pipelines.assignment``).
+(``speakers.assignment``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from avtool.face import Track
 from avtool.signal.resample import at_rate
 from avtool.speakers.assignment import GIVEN, State, Window, assign, states
-from avtool.speakers.sync import Mouth, mouths, voice_of
+from avtool.speakers.sync import LipScore, mouths, voice_of
 from avtool.spool import Spool
 from avtool.values import FPS, FRAME_SAMPLES, RATE, Array, Audio
 
@@ -64,7 +64,7 @@ def load(weights: str | None = None, device: str = "auto") -> Models:
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class SeparatedWindows:
     """What was found in a sound.
 
     Args:
@@ -100,7 +100,7 @@ def hear(
     voices: int | None = None,
     *,
     blind: bool = False,
-) -> Heard:
+) -> SeparatedWindows:
     """Take a sound apart and give its voices to faces.
 
     Args:
@@ -109,7 +109,7 @@ def hear(
     """
     spool = Spool()
     found = list(look(audio, tracks, models, voices, spool, blind))
-    return Heard(found, assign(found), spool, [visible(track) for track in tracks])
+    return SeparatedWindows(found, assign(found), spool, [visible(track) for track in tracks])
 
 
 def look(
@@ -141,7 +141,7 @@ def look(
 def _split(
     models: Models,
     mono: Array,
-    faces: Sequence[Mouth],
+    faces: Sequence[LipScore],
     most: int | None,
     blind: bool,
 ) -> tuple[Window, Array]:
@@ -204,7 +204,7 @@ def _count(likely: Array, most: int | None) -> int:
 
 
 def _weighed(
-    lipvoice: LipVoice, mono: Array, parts: Array, faces: Sequence[Mouth]
+    lipvoice: LipVoice, mono: Array, parts: Array, faces: Sequence[LipScore]
 ) -> tuple[Window, Array]:
     """What lips say of a window's parts, and how late each voice is, in frames [faces, voices]."""
     import torch

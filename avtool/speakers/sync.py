@@ -19,7 +19,7 @@ UNSEEN = 0.3  # log-odds per frame against a face that is not seen, or whose mou
 
 
 @dataclass(frozen=True, eq=False)
-class Mouth:
+class LipScore:
     """A face's lips in a window. Shape: lips: [frames, size], None at rest; seen: bool [frames]."""
 
     lips: Tensor | None
@@ -53,7 +53,7 @@ def voice_of(lipvoice: LipVoice, sound: Array) -> Tensor:
     return lipvoice.voice(torch.from_numpy(sound).to(lipvoice.device))
 
 
-def mouths(lipvoice: LipVoice, tracks: Sequence[Track], first: int, frames: int) -> list[Mouth]:
+def mouths(lipvoice: LipVoice, tracks: Sequence[Track], first: int, frames: int) -> list[LipScore]:
     """Each face's, from a frame on."""
     import torch
 
@@ -62,5 +62,5 @@ def mouths(lipvoice: LipVoice, tracks: Sequence[Track], first: int, frames: int)
         lips, seen = lip_window(track, first, frames)
         moving = torch.from_numpy(lips)[None].to(lipvoice.device) if move(lips[seen]) else None
         embedded = None if moving is None else lipvoice.lips(moving)[0]
-        found.append(Mouth(embedded, torch.from_numpy(seen).to(lipvoice.device)))
+        found.append(LipScore(embedded, torch.from_numpy(seen).to(lipvoice.device)))
     return found

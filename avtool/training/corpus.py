@@ -99,13 +99,13 @@ def sized(sound: Array, length: int) -> Array:
 
 def more_readers(items: Iterable[Recording], seed: int = 0) -> Iterator[Recording]:
     """The recordings, and after each reader's to learn from, the same by two other throats."""
-    from avtool.training.voice_conversion import LIKE, other_throats
+    from avtool.training.voice_conversion import LIKE, other_voices
 
     rng = np.random.default_rng(seed)
     for item in items:
         yield item
         if item.sex and item.split == "train" and item.speaker.isdecimal():
-            for n, voice in enumerate(other_throats(rng, item.samples, (LIKE, LIKE), 420.0), 1):
+            for n, voice in enumerate(other_voices(rng, item.samples, (LIKE, LIKE), 420.0), 1):
                 yield Recording(f"{item.speaker}+{n}", item.sex, item.split, voice)
 
 

@@ -15,7 +15,7 @@ from avtool.values import Array
 
 
 @dataclass(frozen=True)
-class Party:
+class MixtureConfig:
     """What may happen in a mixture.
 
     Args:
@@ -65,7 +65,7 @@ class Mixer:
         self._names = sorted(self._readers)
         self._alike = [[n for n in self._names if sexes[n] == sex] for sex in "FM"]
 
-    def draw(self, seed: Sequence[int], party: Party, slots: int) -> Array:
+    def draw(self, seed: Sequence[int], party: MixtureConfig, slots: int) -> Array:
         """One mixture's parts, float32 [slots + 1, time]: voices, silence, and the rest last.
 
         Their sum is the mixture. Not more than ``slots`` people speak.
@@ -91,7 +91,7 @@ class Mixer:
         return parts * np.float32(10 ** (rng.uniform(-15, 10) / 20))
 
     def voice(
-        self, rng: np.random.Generator, length: int, party: Party, name: str | None = None
+        self, rng: np.random.Generator, length: int, party: MixtureConfig, name: str | None = None
     ) -> Array:
         """A part of what a reader says, or anyone, at its own level: float32 [length]."""
         takes = self._readers[name or self._names[rng.integers(len(self._names))]]
@@ -111,7 +111,7 @@ class Mixer:
         real = self._rooms and rng.random() < 0.4
         return Room(rng, self._rooms[rng.integers(len(self._rooms))] if real else None)
 
-    def noise(self, rng: np.random.Generator, length: int, party: Party) -> Array:
+    def noise(self, rng: np.random.Generator, length: int, party: MixtureConfig) -> Array:
         """A part of a noise, recorded or made, at the party's level against a voice's."""
         noise = self._any_noise(rng, length)
         gain = 10 ** (rng.uniform(*party.noise_level) / 20) * 0.05

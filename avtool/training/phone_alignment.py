@@ -19,7 +19,7 @@ ALSO = {"a": "EY", "z": "Z EH D", "r": "AA", "four": "F AO", "at": "AH T"}
 Phone = tuple[str, float, float]  # of ARPABET, from and to in seconds
 
 
-class Ear:
+class PhoneAligner:
     """Hears words with a language model, and then where their phones are."""
 
     def __init__(self) -> None:

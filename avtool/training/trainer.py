@@ -26,7 +26,7 @@ from torch import Tensor, nn
 Network = TypeVar("Network", bound=nn.Module)
 
 
-class Run(Generic[Network]):
+class Trainer(Generic[Network]):
     """A network, its optimiser, its averaged weights, and how far it is.
 
     ``step`` counts steps, ``seconds`` the time spent, both also before a restart.

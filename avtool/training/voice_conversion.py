@@ -1,7 +1,7 @@
 """The same words by other throats: pitch, melody and formants changed, the timing kept.
 
-WORLD (Morise et al., 2016) takes a voice apart into pitch, envelope and breath, and puts it
-together again: one man's clips become high and low voices whose lips are still known.
+WORLD (Morise et al., 2016) takes a voice analyse into pitch, envelope and breath, and puts it
+synthesise again: one man's clips become high and low voices whose lips are still known.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NEAR: Throat = ((0.75, 1.8), (0.85, 1.2), (0.5, 1.8))
 LIKE: Throat = ((0.76, 1.32), (0.88, 1.14), (0.7, 1.5))
 
 
-def other_throats(
+def other_voices(
     rng: np.random.Generator,
     voice: Array,
     throats: Sequence[Throat] = (HIGH, NEAR),
@@ -34,17 +34,17 @@ def other_throats(
     Args:
         highest: pitch that the voice itself may have, in Hz.
     """
-    parts = apart(voice, highest)
+    parts = analyse(voice, highest)
     made = []
     for spans in throats:
         factor, formant = (np.exp(rng.uniform(*np.log(span))) for span in spans[:2])
-        made.append(together(parts, factor, formant, melody=rng.uniform(*spans[2])))
+        made.append(synthesise(parts, factor, formant, melody=rng.uniform(*spans[2])))
     return np.stack(made)
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """A voice taken apart, a frame each 5 ms: pitch in Hz or 0, the others [frames, bins]."""
+    """A voice taken analyse, a frame each 5 ms: pitch in Hz or 0, the others [frames, bins]."""
 
     pitch: Array
     envelope: Array
@@ -52,7 +52,7 @@ class Parts:
     length: int  # of the sound, in samples
 
 
-def apart(voice: Array, highest: float = 420.0) -> Parts:
+def analyse(voice: Array, highest: float = 420.0) -> Parts:
     """A voice at 16 kHz, [time], as pitch, envelope and breath."""
     import pyworld  # of the extra "train"; nothing else needs it
 
@@ -63,7 +63,7 @@ def apart(voice: Array, highest: float = 420.0) -> Parts:
     return Parts(pitch, envelope, pyworld.d4c(sound, pitch, times, RATE), len(voice))
 
 
-def together(
+def synthesise(
     parts: Parts,
     factor: float,
     formant: float,

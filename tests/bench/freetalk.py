@@ -27,7 +27,7 @@ from avtool.metrics import separation as metric
 from avtool.models import weights
 from avtool.models.separator import Separator
 from avtool.pipelines.faces import pipeline as looking
-from avtool.pipelines.localize.cues import Sight, listen
+from avtool.pipelines.localize.cues import VisualCues, listen
 from avtool.pipelines.localize.pipeline import locate
 from avtool.pipelines.localize.train.fusion import clip_of, face_clip, tiled
 from avtool.pipelines.separate import pipeline as separating
@@ -290,7 +290,8 @@ def localize(data: Path) -> Iterator[str]:
                     begin = first * FRAME_SAMPLES
                     sound = films[k][1][begin : begin + frames_here * FRAME_SAMPLES]
                     found = locate(
-                        Sight(clip_of(images, sound), tracks, size), listen(Audio.of(sound, RATE))
+                        VisualCues(clip_of(images, sound), tracks, size),
+                        listen(Audio.of(sound, RATE)),
                     )
                     x, y = place % 2 * TILE[0], place // 2 * TILE[1]
                     box = (x, y, x + TILE[0], y + TILE[1])
@@ -301,7 +302,7 @@ def localize(data: Path) -> Iterator[str]:
                 sound = readers[int(rng.integers(len(readers)))].samples
                 sound = level(corpus.sized(sound, frames_here * FRAME_SAMPLES))
                 found = locate(
-                    Sight(clip_of(images, sound), tracks, size), listen(Audio.of(sound, RATE))
+                    VisualCues(clip_of(images, sound), tracks, size), listen(Audio.of(sound, RATE))
                 )
                 away.append(found.clip.visible)
         yield (

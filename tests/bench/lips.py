@@ -30,12 +30,12 @@ from avtool.models.lipvoice import LipVoice
 from avtool.pipelines.faces import pipeline as faces
 from avtool.pipelines.lips import pipeline as lips
 from avtool.pipelines.lips import video_face as filming
-from avtool.pipelines.lips.evaluate import Mouth, gap, loudness, mouths, real, summary
+from avtool.pipelines.lips.evaluate import MouthScore, gap, loudness, mouths, real, summary
 from avtool.pipelines.lips.model import LipMotion
 from avtool.pipelines.separate.train.lipvoice import VALID
 from avtool.save.video import write_video
 from avtool.training import corpus
-from avtool.training.phone_alignment import SILENCE, Ear, Phone, transcripts
+from avtool.training.phone_alignment import SILENCE, Phone, PhoneAligner, transcripts
 from avtool.values import FPS, FRAME_SAMPLES, RATE, Array, Audio
 
 SAMPLES = Path(__file__).parents[2] / "sample_media"
@@ -70,9 +70,9 @@ def accuracy(data: Path, count: int) -> None:
     print("and from the first word on; lag in frames")
     heads = f"{'distance':>10}{'under loudness':>16}{'r':>8}{'talking':>9}{'lag':>8}"
     print(f"{'':16}{'way':12}{heads}")
-    unseen: dict[str, dict[str, list[Mouth]]] = {}
+    unseen: dict[str, dict[str, list[MouthScore]]] = {}
     for name, paths in sets(data, count).items():
-        every: dict[str, list[Mouth]] = {}
+        every: dict[str, list[MouthScore]] = {}
         for path in paths:
             for way, row in mouths(opened(path), weights.load(LipMotion)).items():
                 every.setdefault(way, []).append(row)
@@ -85,13 +85,13 @@ def accuracy(data: Path, count: int) -> None:
     table("unseen, people", {way: list(map(mean, of.values())) for way, of in unseen.items()})
 
 
-def mean(rows: list[Mouth]) -> Mouth:
+def mean(rows: list[MouthScore]) -> MouthScore:
     """Of one person's clips."""
     found = [(row.distance, row.r, row.talking, row.lag) for row in rows]
-    return Mouth(*np.mean(found, 0).tolist())
+    return MouthScore(*np.mean(found, 0).tolist())
 
 
-def table(name: str, every: dict[str, list[Mouth]]) -> None:
+def table(name: str, every: dict[str, list[MouthScore]]) -> None:
     for way, rows in every.items():
         row = summary(rows, every["loudness"])
         print(
@@ -104,7 +104,7 @@ def closing(data: Path, count: int) -> None:
     """The lips at /b/, /p/ and /m/ inside sentences: of s1, whose words are known, and of readers
     kept out, whose words are heard, and not all right.
     """
-    ear, words = Ear(), transcripts(data / "grid" / "s1")
+    ear, words = PhoneAligner(), transcripts(data / "grid" / "s1")
     print("\nclosures inside sentences, within 40 ms; phones by alignment")
     print(f"{'':14}{'phone':12}{'times':>6}  {'mouth':18}{'recall':>8}{'closed elsewhere':>18}")
     rows: Closures = {}
@@ -227,7 +227,7 @@ def pixels(data: Path) -> None:
         speech = source.clip(Spec(audio=True, channel=0))
         nothing = said(np.zeros(round(speech.audio.seconds * RATE), np.float32))
         (face,) = track(clip.frames.images(), FPS)[:1]
-        film = filming.filmed(source, [face])
+        film = filming.video_face(source, [face])
         films = [np.stack(list(islice(clip.frames.images(), 75))).astype(np.int16)]
         for sound in (speech, nothing):
             images = lips.run(sound, source=film).lips.images()

@@ -24,7 +24,7 @@ from separation import resident
 from avtool.face import track as follow
 from avtool.media import ffmpeg
 from avtool.metrics.localization import auroc
-from avtool.pipelines.localize.cues import Sight, listen
+from avtool.pipelines.localize.cues import VisualCues, listen
 from avtool.pipelines.localize.pipeline import locate
 from avtool.pipelines.localize.train.fusion import clip_of, face_clip, panned, tiled
 from avtool.pipelines.localize.train.scenes import FPS, RATE, scene
@@ -101,11 +101,11 @@ def energy(images: np.ndarray) -> float:
     return float(np.abs(np.diff(gray, axis=0)).mean())
 
 
-def looked(chosen: list[tuple], columns: int) -> Sight:
+def looked(chosen: list[tuple], columns: int) -> VisualCues:
     images = tiled([clip[0] for clip in chosen], columns)
     tracks = follow(iter(images), FPS)
     clip = clip_of(images, np.zeros(RATE, np.float32))
-    return Sight(clip, tracks, (images.shape[2], images.shape[1]))
+    return VisualCues(clip, tracks, (images.shape[2], images.shape[1]))
 
 
 def tile_box(place: int, columns: int) -> np.ndarray:
@@ -131,7 +131,7 @@ def things(data: Path, count: int) -> Iterator[str]:
             which = n % number
             clip = clip_of(made.images, made.sounds[which])
             size = (made.images.shape[2], made.images.shape[1])
-            sight = Sight(clip, (), size)
+            sight = VisualCues(clip, (), size)
             found = locate(sight, sound_of(made.sounds[which]))
             whole.append(lane(found.clip, number, size[0]) == which)
             steps += on(found, made.boxes[which])
@@ -167,7 +167,7 @@ def stereo(data: Path, count: int) -> Iterator[str]:
         made = scene((SEED, 5, n), takes, things=2, alike=True)
         which = n % 2
         both = panned(rng, made, which)
-        sight = Sight(clip_of(made.images, both), (), made.images.shape[2:0:-1])
+        sight = VisualCues(clip_of(made.images, both), (), made.images.shape[2:0:-1])
         for sound, kept in ((both, right), (both.mean(0), mono)):
             found = locate(sight, sound_of(sound))
             kept.append(lane(found.clip, 2, made.images.shape[2]) == which)
@@ -180,7 +180,7 @@ def visible(data: Path, count: int) -> Iterator[str]:
     by_person = people(data)
     scores: dict[str, list[float]] = {}
 
-    def put(name: str, sight: Sight, sound: np.ndarray) -> None:
+    def put(name: str, sight: VisualCues, sound: np.ndarray) -> None:
         scores.setdefault(name, []).append(locate(sight, sound_of(sound)).clip.visible)
 
     for n in range(count):
@@ -194,14 +194,14 @@ def visible(data: Path, count: int) -> Iterator[str]:
         put("face: silence", sight, np.zeros(3 * RATE, np.float32))
         made, other = (scene((SEED, 6, n, k), takes, things=2) for k in (0, 1))
         size = (made.images.shape[2], made.images.shape[1])
-        sight = Sight(clip_of(made.images, made.sounds[0]), (), size)
+        sight = VisualCues(clip_of(made.images, made.sounds[0]), (), size)
         put("thing: own sound", sight, made.sounds[0])
         put("thing: sound off screen", sight, other.sounds[0])
         put("thing: white noise", sight, 0.05 * rng.standard_normal(5 * RATE))
         still = np.repeat(made.images[:1], len(made.images), 0)
         noise = np.random.default_rng(n).normal(0, 2, still.shape[:3])[..., None]
         still = np.clip(still + noise, 0, 255).astype(np.uint8)
-        sight = Sight(clip_of(still, made.sounds[0]), (), size)
+        sight = VisualCues(clip_of(still, made.sounds[0]), (), size)
         put("still picture: a sound", sight, made.sounds[0])
     yield f"visible or not, {count} scenes each: mean probability, AUROC against the sort's own"
     for name, values in scores.items():

@@ -37,7 +37,7 @@ from avtool.save.video import write_video
 from avtool.speakers import separation as hearing
 from avtool.speakers.tracks import find
 from avtool.training import corpus
-from avtool.training.mixtures import Mixer, Party
+from avtool.training.mixtures import Mixer, MixtureConfig
 from avtool.values import FRAME_SAMPLES, RATE, Array, Audio, Frames
 
 
@@ -54,7 +54,9 @@ def readers(data: Path, count: int, model: str | None) -> None:
     rows = []
     for voices in (2, 3):
         for name, room in (("clean", 0.0), ("in a room", 1.0)):
-            party = Party(6.0, (voices,), 0.0, changed=0.0, room=room, noise=0.0, pauses=0.0)
+            party = MixtureConfig(
+                6.0, (voices,), 0.0, changed=0.0, room=room, noise=0.0, pauses=0.0
+            )
             gains, sdrs, stois, before = [], [], [], []
             for n in range(count):
                 parts = mixer.draw((2026, n), party, voices)
@@ -253,7 +255,7 @@ def company(people: People, data: Path, count: int, model: str | None) -> None:
             text = f"SI-SDR {np.mean(heard):.2f}  SI-SDRi {np.mean(gains):.2f}  "
             text += f"listener {np.median(quiet):.0f} dB (median), silent {np.mean(silent):.0%}"
             rows.append((name, text))
-    table(f"Company, {count} videos each, seed 2026", rows)
+    table(f"AudiovisualMixer, {count} videos each, seed 2026", rows)
 
 
 def compose(

@@ -24,7 +24,7 @@ from avtool.models import weights
 from avtool.pipelines.speech2face import pipeline as imagining
 from avtool.pipelines.speech2face.face_model import Face
 from avtool.pipelines.speech2face.model import VoiceFace
-from avtool.pipelines.speech2face.pipeline import Heard, listen, load, quantiles
+from avtool.pipelines.speech2face.pipeline import VoicePosterior, listen, load, quantiles
 from avtool.pipelines.speech2face.train.ageing import CHILD, aged
 from avtool.pipelines.speech2face.train.face import Crowd, view
 from avtool.pipelines.speech2face.train.voiceface_data import (
@@ -37,18 +37,18 @@ from avtool.pipelines.speech2face.train.voiceface_data import (
 )
 from avtool.training import corpus
 from avtool.training.corpus import RATE
-from avtool.training.voice_conversion import apart
+from avtool.training.voice_conversion import analyse
 from avtool.values import Array, Audio
 
 SEED = 2026
 PARTS = ("sex", "again", "made", "space", "nobody", "cost")
 
 
-def heard(sound: Array) -> Heard:
+def heard(sound: Array) -> VoicePosterior:
     return listen(Clip("", Audio.of(sound.astype(np.float32), RATE), None, None), load())
 
 
-def male(found: Heard) -> float:
+def male(found: VoicePosterior) -> float:
     return float(found.likely @ (found.crowd[:, INDEX["sex"]] > 0.5))
 
 
@@ -143,7 +143,7 @@ def made(data: Path) -> None:
     readers = test_readers(data)
     own = own_tracts(readers)
     who: list[tuple[float, float, float]] = []
-    found: list[Heard] = []
+    found: list[VoicePosterior] = []
     for number in range(100):
         reader = readers[number % len(readers)]
         age = float(rng.uniform(*AGES[rng.choice(len(AGES), p=OFTEN)]))
@@ -152,7 +152,7 @@ def made(data: Path) -> None:
             age = float(rng.uniform(16, 85)) if man else age
             man = man if man else float(rng.random() < 0.5 and age < CHILD)
         tract = float(rng.normal())
-        parts = apart(loud_part(rng, reader.samples, 4.0))
+        parts = analyse(loud_part(rng, reader.samples, 4.0))
         found.append(heard(aged(rng, parts, reader.sex, age, tract)))
         who.append((man, age, own[reader.speaker] + tract))
     sexes, ages, tracts = np.array(who).T

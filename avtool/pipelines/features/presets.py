@@ -153,7 +153,7 @@ def options(kind: type[T], preset: str | None = None, **given: Any) -> T:
     Raises:
         InputError: no such preset or option, or a value that cannot be used.
 
-    >>> from avtool.pipelines import mel
+    >>> from avtool.pipelines.features import mel
     >>> options(mel.Options, "whisper", n_mels=128).n_mels
     128
     >>> shorter = options(mel.Options, "torchaudio", n_fft=256)

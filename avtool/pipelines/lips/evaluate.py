@@ -30,7 +30,7 @@ LOUD, BEFORE = 0.6, 2  # of ``loudness``: a word; pictures by which lips are ahe
 
 
 @dataclass(frozen=True)
-class Mouth:
+class MouthScore:
     """One way to move a mouth, against the real one: distance over the eyes', r, lag in frames.
 
     Args:
@@ -62,7 +62,7 @@ def real(clip: Clip) -> Array | None:
     return moved
 
 
-def mouths(clip: Clip, model: LipMotion) -> dict[str, Mouth]:
+def mouths(clip: Clip, model: LipMotion) -> dict[str, MouthScore]:
     """The real mouth of a clip against ours and what needs no network; empty where none is."""
     true = real(clip)
     if true is None or clip.audio is None:
@@ -82,14 +82,14 @@ def mouths(clip: Clip, model: LipMotion) -> dict[str, Mouth]:
     return {way: compared(each, true, begins) for way, each in ways.items()}
 
 
-def compared(points: Array, true: Array, begins: int = 0) -> Mouth:
+def compared(points: Array, true: Array, begins: int = 0) -> MouthScore:
     """Lips [frames, 40, 2] against the real ones; the first word begins at a frame."""
     ours, theirs = gap(points), gap(true)
     r, talking = correlation(ours, theirs), correlation(ours[begins:], theirs[begins:])
-    return Mouth(landmark_distance(points, true), r, talking, lag(ours, theirs) if r else 0)
+    return MouthScore(landmark_distance(points, true), r, talking, lag(ours, theirs) if r else 0)
 
 
-def summary(rows: Sequence[Mouth], beside: Sequence[Mouth]) -> dict[str, float]:
+def summary(rows: Sequence[MouthScore], beside: Sequence[MouthScore]) -> dict[str, float]:
     """Means over videos: distance in % of the eyes', how much under another way, r, lag."""
     distance = float(np.mean([row.distance for row in rows]))
     other = float(np.mean([row.distance for row in beside]))
@@ -108,7 +108,7 @@ def report(inputs: Sequence[str], *, weights: str | None, as_json: bool) -> None
     Raises:
         InputError: no such video is there.
     """
-    rows: dict[str, list[Mouth]] = {}
+    rows: dict[str, list[MouthScore]] = {}
     count, model = 0, load(Options(weights=weights))
     for path in [path for text in inputs for path in videos(Path(text))]:
         source = media.open(path)

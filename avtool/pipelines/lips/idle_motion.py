@@ -17,7 +17,7 @@ PAUSE = (1.8, 4.5)  # seconds from one blink to the next
 EYES = {"eyeBlinkRight": (159, 145), "eyeBlinkLeft": (386, 374)}  # middles of the lids
 
 
-class Manner:
+class IdleMotion:
     """How a head and its eyes move while it speaks.
 
     Args:
@@ -59,7 +59,7 @@ class Manner:
         x = float(now[0])
         return float(np.sin(np.pi / 2 * min(x / 0.4, (1 - x) / 0.6, 1.0)) ** 2)
 
-    def lived(self, own: Array, time: float) -> Array:
+    def pose_at(self, own: Array, time: float) -> Array:
         """The face [468, 3] in head coordinates at a time."""
         pitch, yaw, roll = self.turn(time)
         (cx, cy, cz), (sx, sy, sz) = np.cos([pitch, yaw, roll]), np.sin([pitch, yaw, roll])

@@ -4,7 +4,7 @@ Each moment is told by the 0.2 s of sound around it, as lips run ahead of the vo
 (Suwajanakorn et al., "Synthesizing Obama", 2017, whose network waits as long for the sound to
 come), and by the loudness of the 0.8 s around it, as a mouth opens for breath before it speaks.
 What comes out are amounts of a few shapes, the principal motions of a talking mouth, in head
-coordinates (``faces.align``), so that neither a face nor a camera is part of it.
+coordinates (``face.align``), so that neither a face nor a camera is part of it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class LipMotion(nn.Module):
             nn.GELU(),
             nn.Conv1d(96, width, 4, stride=2, padding=1),
         )
-        self.pace = Pace(1, width)
+        self.pace = LoudnessContext(1, width)
         self.body = Body(width, (1, 2, 2, 2), dropout=0.5)
         self.out = nn.Conv1d(width, config.shapes, 1)
         self.phones = nn.Conv1d(width, config.phones, 1)
@@ -59,10 +59,10 @@ class LipMotion(nn.Module):
         self.units: Tensor
 
     def forward(self, heard: Tensor) -> Tensor:
-        """What ``prepared`` gives -> amounts of the shapes [batch, shapes, frames / 2]."""
-        return self.told(heard)[0]
+        """What ``normalised`` gives -> amounts of the shapes [batch, shapes, frames / 2]."""
+        return self.predict(heard)[0]
 
-    def told(self, heard: Tensor) -> tuple[Tensor, Tensor]:
+    def predict(self, heard: Tensor) -> tuple[Tensor, Tensor]:
         """The same, and how likely each of ``PHONES`` is [batch, phones, frames / 2]."""
         trunk = self.trunk(heard)
         return self.out(trunk), self.phones(trunk).softmax(1)
@@ -74,7 +74,7 @@ class LipMotion(nn.Module):
         return trunk
 
 
-class Pace(nn.Module):
+class LoudnessContext(nn.Module):
     """Where words begin and end, of 0.6 s to each side: [batch, channels, frames] -> width."""
 
     def __init__(self, channels: int, width: int, inner: int = 24) -> None:

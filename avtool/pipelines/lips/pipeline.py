@@ -1,8 +1,8 @@
 """`avtool lips`: a face whose mouth says another sound.
 
-A network tells what a mouth does while it says the sound (``models.lipmotion``), as motion of a
+A network tells what a mouth does while it says the sound (``lips.model``), as motion of a
 mesh without face, head or camera. That motion is laid on the face's own closed mouth, turned as the
-head is, and the picture is warped there and nowhere else (``mouth.Painter``): the task of Chen et
+head is, and the picture is warped there and nowhere else (``warp.Painter``): the task of Chen et
 al., "Lip Movements Generation at a Glance" (2018), done with the source's own pixels, as Bregler
 et al. did in "Video Rewrite" (1997).
 """
@@ -24,15 +24,15 @@ from avtool.face.lip_points import opening
 from avtool.head import model
 from avtool.head.model import UNITS
 from avtool.head.render import Camera, render
-from avtool.head.shade import Look as Dress
+from avtool.head.shade import Appearance
 from avtool.media import Clip, Spec
 from avtool.models.speech_frontend import PHONES
-from avtool.pipelines.lips.idle_motion import Manner
+from avtool.pipelines.lips.idle_motion import IdleMotion
 from avtool.pipelines.lips.model import FPS as MOTION_FPS
 from avtool.pipelines.lips.model import LipMotion
 from avtool.pipelines.lips.speech_to_motion import LOWER, Motion, gap, loudness, motion
 from avtool.pipelines.lips.values import Curves, Mouths
-from avtool.pipelines.lips.video_face import Film, closed, eased, look, size, steady, to_and_fro
+from avtool.pipelines.lips.video_face import FaceVideo, closed, eased, look, ping_pong, size, steady
 from avtool.pipelines.lips.warp import Painter
 from avtool.pipelines.lips.warp.topology import MOUTH, Pose
 from avtool.signal.resample import streamed
@@ -47,7 +47,7 @@ RINGS = [point for ring in MOUTH.upper + MOUTH.lower for point in ring]
 FPS = Fraction(25)  # of what was no video
 SIZE = 512, 576  # of the drawn head's pictures
 IDENTITY = {"sex": 0.0, "age": 30.0, "caucasian": 1.0, "asian": 0.4, "african": 0.3}
-DRAWN = Dress(style="bob")
+DRAWN = Appearance(style="bob")
 WIDE = 0.7, 1.2  # least and most of a film's mouth beside the usual one
 CLEARLY = 0.4  # how likely a sound must be to be shown
 
@@ -130,7 +130,7 @@ def run(
     clip: Clip,
     options: Options = Options(),
     *,
-    source: Array | Film | None = None,
+    source: Array | FaceVideo | None = None,
     models: LipMotion | None = None,
 ) -> Result:
     """Let a face say a clip's sound.
@@ -147,7 +147,7 @@ def run(
         raise InputError(f"{clip.name}: its sound was not asked for")
     moved = said(clip, models or load(options))
     passed: list[tuple[float, float]] = []
-    if isinstance(source, Film):
+    if isinstance(source, FaceVideo):
         frames, count, box = _film(source, moved, options, passed)
         first = next(source.frames.images())
     else:
@@ -261,14 +261,14 @@ def _photo(image: Array, moved: Motion, options: Options) -> Made:
     rest = moved.shut(pose.own)
     count = _count(moved, FPS)
     times = np.arange(count) / float(FPS)
-    manner = None if options.still else Manner(moved, pose.own)
+    manner = None if options.still else IdleMotion(moved, pose.own)
 
     def images() -> Iterator[Array]:
         painter = Painter()
         for time, amounts in zip(times, moved.at(times), strict=True):
             own = rest + moved.mesh(amounts)
             if manner is not None:
-                own = manner.lived(own, time)
+                own = manner.pose_at(own, time)
             yield painter.paint(image, points, _placed(points, pose, own), moved.drop(amounts))
 
     frames = Frames(images, FPS, image.shape[1], image.shape[0])
@@ -281,7 +281,9 @@ def _drawn() -> Array:
     return render(head, head.shape(IDENTITY), DRAWN, Camera(*SIZE))
 
 
-def _film(film: Film, moved: Motion, options: Options, passed: list[tuple[float, float]]) -> Made:
+def _film(
+    film: FaceVideo, moved: Motion, options: Options, passed: list[tuple[float, float]]
+) -> Made:
     fps = film.frames.fps
     wanted = _count(moved, fps) if options.length == "speech" else None
     painter, spool = Painter(), Spool()
@@ -303,7 +305,7 @@ def _film(film: Film, moved: Motion, options: Options, passed: list[tuple[float,
 
     def images() -> Iterator[Array]:
         passed.clear()
-        for number, (place, image) in enumerate(islice(to_and_fro(film, len(seen)), count)):
+        for number, (place, image) in enumerate(islice(ping_pong(film, len(seen)), count)):
             share = strength[place]
             if not share:
                 _note(passed, number, fps)

@@ -14,7 +14,7 @@ from torch.nn.functional import pad
 from avtool.face import LIPS, LIPS_INNER
 from avtool.head.model import UNITS, smooth
 from avtool.media import Clip
-from avtool.models.speech_frontend import beside, loudest, over_breath, usual
+from avtool.models.speech_frontend import floored, loudest, relative_bands, speech_mean
 from avtool.pipelines.features import mel
 from avtool.pipelines.lips.model import FPS, LipMotion
 from avtool.spool import Spool
@@ -149,15 +149,15 @@ def _told(model: LipMotion, spool: Spool) -> Iterator[tuple[Array, Array]]:
     parts = lambda: (_part(block).to(device) for block in spool.blocks())  # noqa: E731
     level = torch.cat([part.logsumexp(1) for part in parts()], 1)
     loud = loudest(level)
-    mean = usual(over_breath(part, loud) for part in parts())
+    mean = speech_mean(floored(part, loud) for part in parts())
     awake = _awake((level - loud)[0].cpu().numpy())
     for first in range(0, spool.rows, WINDOW):
         begin = max(0, first - MARGIN)
         log_mel = _part(spool.part(begin, first + WINDOW + MARGIN)).to(device)
         log_mel = pad(log_mel, (0, log_mel.shape[2] % 2), mode="replicate")
         skip = (first - begin) // 2
-        heard = beside(over_breath(log_mel, loud), mean)
-        told = (each[0].T.cpu().numpy() for each in model.told(heard))
+        heard = relative_bands(floored(log_mel, loud), mean)
+        told = (each[0].T.cpu().numpy() for each in model.predict(heard))
         found, phones = (each[skip:][: WINDOW // 2] for each in told)
         yield GAIN * found * awake[first // 2 : first // 2 + len(found), None], phones
 

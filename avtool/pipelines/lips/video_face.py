@@ -32,7 +32,7 @@ LOOKED = Spec(frames=True, fps=Fraction(TRACKED))  # what a film's tracks are fo
 
 
 @dataclass(frozen=True, eq=False)
-class Film:
+class FaceVideo:
     """A face in a video: its pictures at their own rate, the face's track at 25 a second.
 
     Args:
@@ -44,7 +44,7 @@ class Film:
     backwards: Callable[[int], Iterator[Array]]
 
 
-def filmed(source: Media, tracks: Sequence[Track], number: int | None = None) -> Film:
+def video_face(source: Media, tracks: Sequence[Track], number: int | None = None) -> FaceVideo:
     """A face of a video, by its number, else the one that fills most of it.
 
     Raises:
@@ -57,7 +57,7 @@ def filmed(source: Media, tracks: Sequence[Track], number: int | None = None) ->
         if each.face == number:
             frames = source.clip(spec).frames
             assert frames is not None
-            return Film(frames, each, lambda count: source.backwards(spec, count))
+            return FaceVideo(frames, each, lambda count: source.backwards(spec, count))
     raise InputError(unknown_face(source.name, number or 1, len(tracks), "no mouth can be painted"))
 
 
@@ -88,7 +88,7 @@ def _looks(frames: Frames, face: Track) -> Iterator[Look | None]:
         yield look
 
 
-def look(film: Film, moved: Motion, painter: Painter, spool: Spool, most: int | None) -> Array:
+def look(film: FaceVideo, moved: Motion, painter: Painter, spool: Spool, most: int | None) -> Array:
     """See the face in each picture: its mesh goes to the spool, how frontal it is is returned.
 
     The painter learns the inside of the mouth where it is wide open.
@@ -155,7 +155,7 @@ def closed(spool: Spool, seen: Array, moved: Motion) -> Array:
     return moved.shut((total / few.sum()).astype(np.float32))
 
 
-def to_and_fro(film: Film, total: int) -> Iterator[tuple[int, Array]]:
+def ping_pong(film: FaceVideo, total: int) -> Iterator[tuple[int, Array]]:
     """Pictures with their numbers: to the end, back to the beginning, and so on."""
     yield from enumerate(islice(film.frames.images(), total))
     while True:

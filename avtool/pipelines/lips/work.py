@@ -147,7 +147,7 @@ def work(request: Request, speech: Path, job: Job, tick: Tick) -> Report:
 
 def _face(
     request: Request, job: Job, tick: Tick, warnings: list[str]
-) -> Array | filming.Film | None:
+) -> Array | filming.FaceVideo | None:
     """The photo or the film that is to speak; None is the built-in head."""
     if request.extra["avatar"]:
         return None
@@ -156,7 +156,7 @@ def _face(
     source = media.open(job.source, name=job.name)
     looking, _ = stages(tick, source.info.duration, STAGES)
     tracks = tracks_of(source, filming.LOOKED, looking, request.strict)
-    film = filming.filmed(source, tracks, request.options.face)
+    film = filming.video_face(source, tracks, request.options.face)
     if request.options.face is None and len(tracks) > 1:
         warnings.append(f"{len(tracks)} faces; face {film.track.face} speaks, the largest")
     return film

@@ -15,7 +15,7 @@ import numpy as np
 
 from avtool.errors import InputError
 from avtool.media import Clip
-from avtool.pipelines.localize.cues import Sight, listen
+from avtool.pipelines.localize.cues import VisualCues, listen
 from avtool.pipelines.localize.pipeline import Options, Tracks, faces_of, locate
 from avtool.pipelines.localize.values import Source, Sources
 from avtool.signal.resample import at_rate
@@ -68,7 +68,9 @@ def audit(
     """
     if clip.audio is None or clip.frames is None:
         raise InputError(f"{clip.name}: needs both sound and pictures")
-    sight = Sight(clip, faces_of(clip, tracks), size or (clip.frames.width, clip.frames.height))
+    sight = VisualCues(
+        clip, faces_of(clip, tracks), size or (clip.frames.width, clip.frames.height)
+    )
     own = locate(sight, listen(clip.audio), options, lipvoice=models)
     rows = [Moved("own sound", _visible(own), 0.0, 0.0)]
     for control, sound in _controls(clip.audio, other):
@@ -112,7 +114,7 @@ def _inside(peak: tuple[float, float], step: Source) -> bool:
     return x0 <= peak[0] <= x1 and y0 <= peak[1] <= y1
 
 
-def _floors(own: Sources, sight: Sight) -> Iterator[Moved]:
+def _floors(own: Sources, sight: VisualCues) -> Iterator[Moved]:
     """What needs no sound at all: the picture's middle, and where most moves."""
     middle = (sight.size[0] / 2, sight.size[1] / 2)
     motion = motion_of(sight)
@@ -124,7 +126,7 @@ def _floors(own: Sources, sight: Sight) -> Iterator[Moved]:
         yield Moved(control, None, None, left)
 
 
-def motion_of(sight: Sight) -> Array:
+def motion_of(sight: VisualCues) -> Array:
     """How much moves in each cell, [rows, columns]: a map that needs no sound."""
     rows, cols = sight.grid
     motion = np.zeros((rows, cols))

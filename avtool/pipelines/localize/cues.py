@@ -1,7 +1,7 @@
 """What tells where a sound comes from, moment by moment: motion, faces, and two channels.
 
-A ``Sound`` is listened to and a ``Sight`` looked at by itself; ``weigh`` holds one against the
-other, also a sound against pictures that it does not belong to.
+A ``Sound`` is listened to and ``VisualCues`` are looked at by themselves; ``cue_evidence`` compares
+the two, also a sound with pictures that it does not belong to.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PICTURES = 6  # that a summary shows
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class VisualCues:
     """Pictures to look at; what moves in them is found anew each time, and kept nowhere.
 
     Args:
@@ -60,7 +60,7 @@ class Sight:
         return grid_of(*self.size)
 
     def fields(self) -> Iterator[Field]:
-        """The motion at each picture (see ``signal.motion``).
+        """The motion at each picture (see ``optical_flow``).
 
         Raises:
             InputError: the clip's pictures were not asked for, or there are none.
@@ -88,8 +88,8 @@ class Sound:
 
     Shape:
         mono: a stream of one channel at 16 kHz; moves: float32 [2, frames] of
-        ``signal.synchrony``; level: float32 [frames] in dB of full scale; sides: float32
-        [frames, 2], place and confidence of ``signal.direction``.
+        ``synchrony``; level: float32 [frames] in dB of full scale; sides: float32
+        [frames, 2], place and confidence of ``stereo``.
     """
 
     mono: Audio
@@ -153,7 +153,7 @@ def _power(block: Array) -> list[float]:
     return [float(np.square(mean[k : k + step]).mean()) for k in range(0, len(mean), step)]
 
 
-def moving(sight: Sight, sound: Sound, every: int) -> Iterator[tuple[int, Array]]:
+def moving(sight: VisualCues, sound: Sound, every: int) -> Iterator[tuple[int, Array]]:
     """Frame, and how each cell's motion agrees with the sound, at every so many frames.
 
     Shape:
@@ -170,8 +170,8 @@ def moving(sight: Sight, sound: Sound, every: int) -> Iterator[tuple[int, Array]
         yield middle, synchrony(histories(window, place), place, heard, sight.grid)
 
 
-def weigh(
-    sight: Sight,
+def cue_evidence(
+    sight: VisualCues,
     sound: Sound,
     every: int,
     agreed: Iterable[tuple[int, Array]] | None = None,

@@ -16,7 +16,7 @@ from avtool.metrics import localization as metric_of
 from avtool.pipelines.localize import cues
 from avtool.pipelines.localize.audit import mean_map, motion_of
 from avtool.pipelines.localize.boxes import read_boxes
-from avtool.pipelines.localize.cues import Sight
+from avtool.pipelines.localize.cues import VisualCues
 from avtool.pipelines.localize.pipeline import SPEC, locate
 from avtool.speakers.tracks import find
 from avtool.values import Array
@@ -31,7 +31,7 @@ def report(inputs: Sequence[str], *, boxes: str, as_json: bool) -> None:
     known = read_boxes(Path(boxes))
     files = [path for text in inputs for path in videos(Path(text))]
     found: dict[str, list[tuple[float, bool]]] = {}
-    clips: list[tuple[Sight, cues.Sound, Array]] = []
+    clips: list[tuple[VisualCues, cues.Sound, Array]] = []
     for path in files:
         source = media.open(path)
         if not source.info.video or not source.info.audio:
@@ -42,7 +42,7 @@ def report(inputs: Sequence[str], *, boxes: str, as_json: bool) -> None:
             continue
         clip = source.clip(SPEC)
         assert clip.audio is not None
-        sight = Sight(clip, find(clip), size)
+        sight = VisualCues(clip, find(clip), size)
         clips.append((sight, cues.listen(clip.audio), truth))
     if not clips:
         raise InputError(f"{', '.join(inputs)}: no clip with sound has boxes in {boxes}")

@@ -1,7 +1,7 @@
 """One probability out of three cues: which cell or face the sound comes from, or nowhere.
 
 A softmax over all cells, all faces and "nowhere" of what the cues say of each; the weights were
-fitted by maximum likelihood on made scenes (``training.fusion``).
+fitted by maximum likelihood on made scenes (``train.fusion``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WITHIN = 0.3  # how much the motion around a mouth counts, against that of a cel
 
 @dataclass(frozen=True)
 class Weights:
-    """What counts how much, in log-odds, as ``training.fusion`` found it.
+    """What counts how much, in log-odds, as ``train.fusion`` found it.
 
     That of the side is 0.6 of what it found, as microphones differ. Those of lips and face were
     found anew for lips of many people, then moved until a voice off screen has less than 0.3 in the

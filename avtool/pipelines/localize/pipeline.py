@@ -1,8 +1,8 @@
 """`avtool localize`: where in the picture a sound comes from, and whether it is there at all.
 
-Three cues are held against each other (see ``pipelines.cues``). A place is either a cell of the
+Three cues are held against each other (see ``cues``). A place is either a cell of the
 picture, whose motion agrees with the sound, or a face, whose lips do; beside them stands "nowhere".
-One softmax over all of them (``pipelines.fusion``) gives the map and how likely the source is
+One softmax over all of them (``fusion``) gives the map and how likely the source is
 visible at all. The question is that of Senocak et al., "Learning to localize sound source in visual
 scenes" (2018).
 """
@@ -20,10 +20,10 @@ import numpy as np
 from avtool.errors import InputError
 from avtool.face import Track
 from avtool.media import Clip, Spec
-from avtool.pipelines.localize.cues import Cues, Sight, Sound, listen, moving, weigh
+from avtool.pipelines.localize.cues import Cues, Sound, VisualCues, cue_evidence, listen, moving
 from avtool.pipelines.localize.fusion import Fused, Weights, explained, fuse, softened
 from avtool.pipelines.localize.values import Source, Sources
-from avtool.prefetch import Ahead
+from avtool.prefetch import Prefetch
 from avtool.speakers.tracks import find
 from avtool.spool import Spool
 from avtool.values import FPS, RATE, Array
@@ -109,9 +109,9 @@ def run(
     """
     if clip.audio is None or clip.frames is None:
         raise InputError(f"{clip.name}: needs both sound and pictures")
-    sight = Sight(clip, (), size or (clip.frames.width, clip.frames.height))
+    sight = VisualCues(clip, (), size or (clip.frames.width, clip.frames.height))
     sound = listen(clip.audio)
-    with Ahead(moving(sight, sound, options.frames), BEFORE) as agreed:  # while faces are found
+    with Prefetch(moving(sight, sound, options.frames), BEFORE) as agreed:  # while faces are found
         sight = replace(sight, tracks=faces_of(clip, tracks))
         return Result(locate(sight, sound, options, agreed, models))
 
@@ -124,7 +124,7 @@ def faces_of(clip: Clip, tracks: Tracks | None) -> Sequence[Track]:
 
 
 def locate(
-    sight: Sight,
+    sight: VisualCues,
     sound: Sound,
     options: Options = Options(),
     agreed: Iterable[tuple[int, Array]] | None = None,
@@ -144,7 +144,7 @@ def locate(
     heard, shown, things = 0, np.zeros((rows, cols)), np.zeros((rows, cols))
     faces = np.zeros(len(sight.tracks))
     alone: list[dict[str, Array]] = []
-    for cues in weigh(sight, sound, every, agreed, lipvoice):
+    for cues in cue_evidence(sight, sound, every, agreed, lipvoice):
         fused = fuse(cues, weights)
         maps.append(fused.map.reshape(1, -1))
         steps.append(_source(fused, cues, sight, options.threshold))
@@ -178,7 +178,7 @@ def locate(
     )
 
 
-def _source(fused: Fused, cues: Cues | None, sight: Sight, threshold: float) -> Source:
+def _source(fused: Fused, cues: Cues | None, sight: VisualCues, threshold: float) -> Source:
     """The likeliest source: a face, or a region of the map."""
     rows, cols = sight.grid
     scale = np.array([sight.size[0] / cols, sight.size[1] / rows])
@@ -205,12 +205,12 @@ def _source(fused: Fused, cues: Cues | None, sight: Sight, threshold: float) -> 
     return Source(time, fused.visible, (float(peak[0]), float(peak[1])), _four(edges), cue, None)
 
 
-def _face_box(box: Array | None, sight: Sight) -> tuple[float, float, float, float]:
+def _face_box(box: Array | None, sight: VisualCues) -> tuple[float, float, float, float]:
     assert box is not None  # a face that is not seen has no part of the map
     return _four(box * np.tile(np.array(sight.size), 2))
 
 
-def _mean_box(sight: Sight, place: int) -> tuple[float, float, float, float]:
+def _mean_box(sight: VisualCues, place: int) -> tuple[float, float, float, float]:
     return _four(sight.tracks[place].boxes.mean(0))
 
 

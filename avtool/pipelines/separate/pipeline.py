@@ -4,7 +4,7 @@ Sound is separated, vision says whose voice it is: a network counts the voices o
 the sound and splits it into as many (``models.separator``), another weighs each voice against each
 face's lips (``models.lipvoice``), and the best sequence of assignments over all windows (Viterbi
 1967) keeps every face on its voice. Built after Ephrat et al., "Looking to Listen at the Cocktail
-Party" (2018).
+MixtureConfig" (2018).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from avtool.prefetch import Fed
 from avtool.signal.resample import at_rate
 from avtool.speakers import separation as hearing
 from avtool.speakers.assignment import Window
-from avtool.speakers.separation import STEP, WINDOW, Heard, Models, hear, windows
+from avtool.speakers.separation import STEP, WINDOW, Models, SeparatedWindows, hear, windows
 from avtool.speakers.tracks import find, unknown_face
 from avtool.spool import Spool
 from avtool.values import FPS, RATE, Array, Audio, Matrix
@@ -159,7 +159,7 @@ def spooled(audio: Audio) -> Audio:
     return replace(audio, blocks=blocks)
 
 
-def picked(heard: Heard, places: Sequence[int]) -> list[list[list[int]]]:
+def picked(heard: SeparatedWindows, places: Sequence[int]) -> list[list[list[int]]]:
     """For each of some faces, and last for all else, its parts of each window."""
     found = [
         [[n for n, who in enumerate(row) if who == place] for row in heard.chosen]
@@ -215,7 +215,7 @@ def levels(source: Audio, blocks: Iterator[Array]) -> Matrix:
 
 
 def compose(
-    audio: Audio, heard: Heard, picks: Sequence[Sequence[Sequence[int]]]
+    audio: Audio, heard: SeparatedWindows, picks: Sequence[Sequence[Sequence[int]]]
 ) -> Iterator[list[Array]]:
     """Sums of the picked parts of each window, cross-faded, [channels, time] in blocks.
 

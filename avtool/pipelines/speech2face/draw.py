@@ -9,13 +9,13 @@ from PIL import Image, ImageDraw
 from avtool.draw.canvas import fitted, typeface
 from avtool.draw.palette import INK_RGB, PAPER_RGB
 from avtool.draw.sheet import GREY, HEAD, MARGIN, RULE, SPEAKS_RGB, WIDTH
-from avtool.pipelines.speech2face.values import Plausible
+from avtool.pipelines.speech2face.values import FaceSamples
 
 ACROSS, GAP, BARS = 4, 24, 250
 FIRST, LAST = 8, 90  # years
 
 
-def draw_plausible(value: Plausible, path: Path, title: str) -> None:
+def draw_samples(value: FaceSamples, path: Path, title: str) -> None:
     """Write the sheet as PNG."""
     side = (WIDTH - 2 * MARGIN - (ACROSS - 1) * GAP) // ACROSS
     rows = max(1, -(-len(value.faces) // ACROSS))
@@ -33,7 +33,7 @@ def draw_plausible(value: Plausible, path: Path, title: str) -> None:
     image.save(path, format="PNG")
 
 
-def _heard(draw: ImageDraw.ImageDraw, value: Plausible, top: int) -> None:
+def _heard(draw: ImageDraw.ImageDraw, value: FaceSamples, top: int) -> None:
     """Sex as a share, age as an interval, and what the voice measures."""
     report = value.report
     left, right = MARGIN + 150, WIDTH // 2

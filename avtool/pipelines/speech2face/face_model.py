@@ -64,7 +64,7 @@ class Face(nn.Module):
         return feature
 
     def decode(self, features: Tensor) -> Tensor:
-        """[batch, feature] -> traits as ``head.people`` names them [batch, traits]."""
+        """[batch, feature] -> traits as ``head.traits`` names them [batch, traits]."""
         return self.mean + self.spread * self.out(self.hidden(features))
 
 

@@ -1,7 +1,7 @@
 """What a voice says of a face: a place in the space of faces, and how likely is each of a crowd.
 
 After Oh et al., "Speech2Face: learning the face behind a voice" (2019): a voice encoder learns to
-land in the feature space of a frozen face recogniser (``models.face``). It is also trained as a
+land in the feature space of a frozen face recogniser (``face_model``). It is also trained as a
 joint embedding (van den Oord et al., 2018): of a crowd of made people, drawn as people are, it
 tells how likely each one is to have this voice. So its uncertainty is a crowd that can be looked
 at, counted and drawn from, and what a voice does not tell stays as mixed in it as it was.
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from avtool.models.layers import Body
-from avtool.models.speech_frontend import prepared
+from avtool.models.speech_frontend import normalised
 
 MELS = 64
 
@@ -26,7 +26,7 @@ class Config:
 
     Args:
         width: channels of the convolutions that find speech; hidden: of what is known of a voice.
-        speaker: of ``models.speaker``'s vector; feature: of ``models.face``'s.
+        speaker: of ``models.speaker``'s vector; feature: of ``face_model``'s.
         keys: of the space where voices and faces meet; crowd: how many people, of how many
         traits.
     """
@@ -46,7 +46,7 @@ class VoiceFace(nn.Module):
     Shape:
         mean, spread: [speaker], of the vectors it learned from
         crowd: [crowd, feature], faces of the people to choose from; traits: [crowd, traits],
-        what they are, as ``head.people`` names it.
+        what they are, as ``head.traits`` names it.
     """
 
     def __init__(self, config: Config = Config()) -> None:
@@ -78,16 +78,16 @@ class VoiceFace(nn.Module):
         self.crowd: Tensor
         self.traits: Tensor
 
-    def speech(self, log_mel: Tensor) -> Tensor:
+    def speech_logits(self, log_mel: Tensor) -> Tensor:
         """Whether somebody speaks, log-odds [batch, frames / 2].
 
         Shape:
             log_mel: [batch, mels, frames], natural logarithm of power, 100 frames a second
         """
-        odds: Tensor = self.speaks(self.body(self.front(prepared(log_mel))))[:, 0]
+        odds: Tensor = self.speaks(self.body(self.front(normalised(log_mel))))[:, 0]
         return odds
 
-    def known(self, speaker: Tensor) -> Tensor:
+    def encode(self, speaker: Tensor) -> Tensor:
         """What is known of a voice: [batch, hidden].
 
         Shape:
@@ -96,7 +96,7 @@ class VoiceFace(nn.Module):
         known: Tensor = self.mix((speaker - self.mean) / self.spread)
         return known
 
-    def odds(self, known: Tensor, faces: Tensor | None = None) -> Tensor:
+    def logits(self, known: Tensor, faces: Tensor | None = None) -> Tensor:
         """How likely each face is for a voice, log, up to a constant: [batch, faces].
 
         Args:

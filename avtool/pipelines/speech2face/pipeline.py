@@ -2,7 +2,7 @@
 
 After Oh et al., "Speech2Face: learning the face behind a voice" (2019), with a crowd in place of a
 single answer: the voice is found in the sound, a network says how likely each of some thousand made
-people is to have it (``models.voiceface``), and the frozen decoder of faces (``models.face``) says
+people is to have it (``model``), and the frozen decoder of faces (``face_model``) says
 what the face between them is. It is a face that such a voice may have, never the speaker's.
 """
 
@@ -28,7 +28,7 @@ from avtool.pipelines.features import mel
 from avtool.pipelines.features.mel import SPEECH
 from avtool.pipelines.speech2face.face_model import Face
 from avtool.pipelines.speech2face.model import VoiceFace
-from avtool.pipelines.speech2face.values import Plausible
+from avtool.pipelines.speech2face.values import FaceSamples
 from avtool.signal.voice_features import VoiceFacts, measure
 from avtool.values import Array, Audio, Mesh
 
@@ -98,7 +98,7 @@ def load(options: Options = Options(), device: str = "auto") -> Models:
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class VoicePosterior:
     """A voice, as the network knows it.
 
     Shape:
@@ -124,9 +124,9 @@ class Result:
         face: its portrait, the plausible range, and what was heard; mesh: the head in 3D.
     """
 
-    face: Plausible
+    face: FaceSamples
     mesh: Mesh
-    heard: Heard
+    heard: VoicePosterior
 
 
 def run(clip: Clip, options: Options = Options(), *, models: Models | None = None) -> Result:
@@ -143,11 +143,11 @@ def run(clip: Clip, options: Options = Options(), *, models: Models | None = Non
     rng = np.random.default_rng(options.seed)
     drawn = rng.choice(len(heard.likely), options.samples, p=heard.likely)
     faces = [portrait(head, heard.crowd[row], 256) for row in drawn]
-    face = Plausible(portrait(head, heard.traits, options.size), faces, report(heard))
+    face = FaceSamples(portrait(head, heard.traits, options.size), faces, report(heard))
     return Result(face, modelled(head, heard.traits), heard)
 
 
-def listen(clip: Clip, models: Models) -> Heard:
+def listen(clip: Clip, models: Models) -> VoicePosterior:
     """What a sound's voice says of a face.
 
     Raises:
@@ -167,11 +167,11 @@ def listen(clip: Clip, models: Models) -> Heard:
         sound = np.concatenate([sound for sound, _ in parts])
         power = speaker.power(torch.from_numpy(sound)[None].to(device))[0]
         vectors = torch.cat([speaker(part) for part in windows(power).split(64)])
-        known = model.known(functional.normalize(vectors.mean(0), dim=0)[None])
-        likely = model.odds(known)[0].cpu().double().softmax(0).numpy()
+        known = model.encode(functional.normalize(vectors.mean(0), dim=0)[None])
+        likely = model.logits(known)[0].cpu().double().softmax(0).numpy()
         feature, query = model.feature(known), model.query(known)
         traits = people.believable(face.decode(face.norm(feature))[0].cpu().numpy())
-    return Heard(
+    return VoicePosterior(
         likely,
         feature[0].cpu().numpy(),
         traits,
@@ -192,7 +192,7 @@ def _speech(model: VoiceFace, audio: Audio) -> Iterator[tuple[Array, Array]]:
         log_mel = mel.run(Clip("", Audio.of(sound, RATE), None, None), SPEECH).mel.values
         frames = log_mel.shape[1] // 2 * 2
         bands = torch.from_numpy(log_mel[:, :frames])[None].to(model.mean.device)
-        odds = model.speech(bands)[0].cpu().numpy()
+        odds = model.speech_logits(bands)[0].cpu().numpy()
         loud = np.resize(sound, len(odds) * 320).reshape(-1, 320)
         odds[np.square(loud).mean(1) < FAINT] = -10
         said = np.convolve(odds > 0, np.ones(5), "same") > 2  # a moment alone is no speech
@@ -232,7 +232,7 @@ def voices_in(vectors: Array) -> int:
     return 1 + int(len(vectors) > 3 and float((vectors @ vectors.T)[far].mean()) < APART)
 
 
-def report(heard: Heard) -> dict[str, Any]:
+def report(heard: VoicePosterior) -> dict[str, Any]:
     """What was heard, with how sure it is, as JSON has it."""
     likely, crowd, facts = heard.likely, heard.crowd, heard.facts
     male = float(likely @ (crowd[:, INDEX["sex"]] > 0.5))

@@ -12,7 +12,7 @@ from avtool.values import Array
 
 
 @dataclass(frozen=True, eq=False)
-class Plausible:
+class FaceSamples:
     """A face that a voice may have, others that it may have as well, and what was heard.
 
     Shape:
@@ -26,11 +26,11 @@ class Plausible:
     report: dict[str, Any]
 
 
-def _plausible_png(value: Plausible, place: Place) -> None:
+def _plausible_png(value: FaceSamples, place: Place) -> None:
     if place.name == "faces":
-        from avtool.pipelines.speech2face.draw import draw_plausible
+        from avtool.pipelines.speech2face.draw import draw_samples
 
-        draw_plausible(value, place.path, place.title)
+        draw_samples(value, place.path, place.title)
         return
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
@@ -40,10 +40,10 @@ def _plausible_png(value: Plausible, place: Place) -> None:
     Image.fromarray(value.portrait).save(place.path, format="PNG", pnginfo=words)
 
 
-def _plausible_json(value: Plausible, place: Place) -> None:
+def _plausible_json(value: FaceSamples, place: Place) -> None:
     with place.path.open("w") as file:
         json.dump(value.report, file, indent=1)
         file.write("\n")
 
 
-Plausible.WRITERS = {".json": _plausible_json, ".png": _plausible_png}
+FaceSamples.WRITERS = {".json": _plausible_json, ".png": _plausible_png}

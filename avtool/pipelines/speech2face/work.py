@@ -7,11 +7,11 @@ from avtool.batch.jobs import Job
 from avtool.batch.request import Report, Request, Tick, stages
 from avtool.errors import MediaError
 from avtool.pipelines.speech2face import pipeline
-from avtool.pipelines.speech2face.values import Plausible
+from avtool.pipelines.speech2face.values import FaceSamples
 from avtool.save import formats, save
 from avtool.values import Mesh
 
-FILES = {"face": [*formats(Plausible), *formats(Mesh)], "faces": [".png"]}
+FILES = {"face": [*formats(FaceSamples), *formats(Mesh)], "faces": [".png"]}
 
 
 def work(request: Request, job: Job, tick: Tick) -> Report:

@@ -6,7 +6,7 @@ It learns from videos of people who talk to a camera, one at a time: what the me
 is the answer, the sound the question. The sound comes by other throats, in other rooms, through
 other microphones and under noise, so that neither one voice nor one recording is learned. Readers
 whom nobody saw (LibriSpeech, where the folder has it) teach the rest: their phones are heard
-(``training.phones``), and a teacher (``training.teacher``) tells what a mouth does for these.
+(``training.phone_alignment``), and a teacher (``teacher``) tells what a mouth does for these.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from avtool.face import LIPS
 from avtool.metrics import lips as metric
-from avtool.models.speech_frontend import PHONES, prepared
+from avtool.models.speech_frontend import PHONES, normalised
 from avtool.pipelines.lips.model import Config, LipMotion
 from avtool.pipelines.lips.speech_to_motion import INNER_LOWER, INNER_UPPER
 from avtool.pipelines.lips.train.lipmotion_data import FRAMES, UNKNOWN, pack, unpacked
@@ -30,7 +30,7 @@ from avtool.pipelines.lips.train.teacher import cues, spoken_moves, taught
 from avtool.pipelines.separate.train.lipvoice import warp
 from avtool.pipelines.separate.train.lipvoice_data import VALID
 from avtool.training.phone_alignment import SILENCE
-from avtool.training.trainer import Run, arguments
+from avtool.training.trainer import Trainer, arguments
 from avtool.values import Array
 
 CLOSED = [PHONES.index(phone) for phone in "PBM"]
@@ -129,7 +129,7 @@ def pupils(held: dict[str, Array], clips: Clips, shapes: Tensor, recipe: Recipe)
 
 def heard(mels: Array) -> Tensor:
     """What the network hears of packed log-mel, [1, mels + 1, frames]."""
-    return prepared(torch.from_numpy(unpacked(mels))[None])
+    return normalised(torch.from_numpy(unpacked(mels))[None])
 
 
 def points_of(amounts: Tensor, shapes: Tensor) -> Tensor:
@@ -245,7 +245,7 @@ def main() -> None:
         model.units.copy_(torch.from_numpy(held["units"]))
         return model
 
-    run = Run(
+    run = Trainer(
         made,
         "lipmotion",
         given.out,
@@ -282,7 +282,7 @@ def main() -> None:
             here = np.flatnonzero(rng.random(recipe.batch) >= recipe.elsewhere)
             sound[here] = plain[here]
             sound[:nothing] = hum(rng, nothing, sound.shape[1], sound.shape[2])
-            trunk = model.train().trunk(prepared(sound).to(given.device))
+            trunk = model.train().trunk(normalised(sound).to(given.device))
             points = points_of(model.out(trunk)[..., ::2].transpose(1, 2), shapes)
             true = points_of(torch.from_numpy(moves).to(given.device), shapes)
             loss = losses(points[: recipe.batch], true[: recipe.batch], recipe)

@@ -24,7 +24,7 @@ from avtool.pipelines.lips.model import Config
 from avtool.pipelines.separate.train.lipvoice_data import VALID
 from avtool.speakers.tracks import find
 from avtool.training import corpus
-from avtool.training.phone_alignment import Ear, labels, transcripts
+from avtool.training.phone_alignment import PhoneAligner, labels, transcripts
 from avtool.values import FPS, RATE, Array, Audio
 
 VIDEOS = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg"}
@@ -79,7 +79,7 @@ def units_of(count: int = 5) -> Array:
     from avtool.head import model
     from avtool.head.raster import rasterise
     from avtool.head.render import Camera, render
-    from avtool.head.shade import Look
+    from avtool.head.shade import Appearance
 
     head, camera = model.load(), Camera(640, 720)
     inside = head.paint[:, head.paints.index("cavity")][head.faces].mean(1) > 0.3
@@ -91,7 +91,7 @@ def units_of(count: int = 5) -> Array:
         identity = {"sex": float(sex), "age": float(rng.uniform(20, 45))}
         rest = head.shape(identity)
         vertices = head.vertices(rest, apart)
-        image = render(head, vertices, Look(), camera)
+        image = render(head, vertices, Appearance(), camera)
         box = Detector()(image, [whole(*image.shape[:2])]).boxes[0]
         points, _ = Landmarker().in_box(image, box)
         focal = camera.height / 2 / np.tan(np.radians(camera.fov / 2))
@@ -141,7 +141,7 @@ class Talk:
 
 def talk(path: Path, words: Sequence[str], seed: int) -> list[Talk]:
     """The pieces of a video in which one face is seen all the time, its voice by other throats."""
-    from avtool.training.voice_conversion import other_throats
+    from avtool.training.voice_conversion import other_voices
 
     source, rng, found = media.open(path), np.random.default_rng(seed), []
     if not (source.info.audio and source.info.video):
@@ -161,7 +161,7 @@ def talk(path: Path, words: Sequence[str], seed: int) -> list[Talk]:
             continue  # the face is not seen all the time
         begin = first * RATE // FPS
         voice = corpus.sized(sound[begin : begin + FRAMES * RATE // FPS], FRAMES * RATE // FPS)
-        voices = [voice, *other_throats(rng, voice)]
+        voices = [voice, *other_voices(rng, voice)]
         mels = np.stack([packed(log_mel(each)[:, : 4 * FRAMES]) for each in voices])
         motion = part - part[np.argsort(gap)[: FRAMES // 5]].mean(0)
         found.append(Talk(f"{path.stem}.{first}", mels, motion, said[2 * first :][: 2 * FRAMES]))
@@ -177,9 +177,9 @@ def speech(sound: Array) -> tuple[Array, Array] | None:
 
 
 @cache
-def ear() -> Ear:
+def ear() -> PhoneAligner:
     """One a process."""
-    return Ear()
+    return PhoneAligner()
 
 
 def noises_of(data: Path) -> Array:

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from avtool.models.layers import Body
 from avtool.models.speech_frontend import PHONES
-from avtool.pipelines.lips.model import Pace
+from avtool.pipelines.lips.model import LoudnessContext
 from avtool.training.phone_alignment import SILENCE
 from avtool.values import Array
 
@@ -35,7 +35,7 @@ class Teacher(nn.Module):
     def __init__(self, shapes: int, width: int = 128) -> None:
         super().__init__()
         self.front = nn.Conv1d(len(PHONES) + 1, width, 5, padding=2)
-        self.pace = Pace(2, width)
+        self.pace = LoudnessContext(2, width)
         self.body = Body(width, (1, 2, 2, 2))
         self.out = nn.Conv1d(width, shapes, 1)
 
@@ -46,7 +46,7 @@ class Teacher(nn.Module):
         return amounts
 
     @torch.inference_mode()
-    def told(self, cues: Tensor) -> Tensor:
+    def predict(self, cues: Tensor) -> Tensor:
         """The mean of what it says with loudness and without."""
         self.eval()
         return (
@@ -59,7 +59,7 @@ def cues(phones: Tensor, heard: Tensor) -> Tensor:
 
     Shape:
         phones: int64 [batch, frames], 50 a second
-        heard: [batch, mels + 1, 2 * frames], of ``models.lipmotion.prepared``
+        heard: [batch, mels + 1, 2 * frames], of ``speech_frontend.normalised``
     """
     said = functional.one_hot(phones, len(PHONES)).to(heard.dtype).transpose(1, 2)
     return torch.cat([said, functional.avg_pool1d(heard[:, -1:], 2)], 1)
@@ -110,5 +110,5 @@ def _mute(seen: Tensor, rows: Tensor) -> Tensor:
 
 def spoken_moves(teacher: Teacher, phones: Array, heard: Tensor) -> Array:
     """What it says of one recording: int64 [frames] -> float16 [frames, shapes]."""
-    found = teacher.told(cues(torch.from_numpy(phones)[None], heard))
+    found = teacher.predict(cues(torch.from_numpy(phones)[None], heard))
     return found[0].T.numpy().astype(np.float16)

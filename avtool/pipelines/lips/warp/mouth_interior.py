@@ -27,7 +27,7 @@ LOWER = (0.060, 0.064, 0.074, 0.076, 0.076, 0.1)
 
 
 @dataclass(frozen=True, eq=False)
-class Plates:
+class MouthLayers:
     """Premultiplied uint8 RGBA [h, w, 4] each, and the colour behind both, uint8 [3].
 
     ``rest`` is where closed lips meet, x and y in head coordinates; ``density`` pixels to a unit.
@@ -54,7 +54,7 @@ class Plates:
         return out
 
 
-def drawn(unit: float, rest: tuple[float, float], white: Array, skin: Array) -> Plates:
+def drawn(unit: float, rest: tuple[float, float], white: Array, skin: Array) -> MouthLayers:
     """Teeth and tongue for a face of this size in the light in which white and skin look so."""
     density = min(unit, FINEST)
     x = (np.arange(round(WIDE * density)) + 0.5) / density + LEFT
@@ -113,10 +113,12 @@ def drawn(unit: float, rest: tuple[float, float], white: Array, skin: Array) -> 
     )
     blur = max(0.4, 0.004 * density)
     upper, lower = (cv2.GaussianBlur(_held(plate), (0, 0), blur) for plate in (upper, lower))
-    return Plates(upper, lower, dark.astype(np.uint8), rest, density, seen=False)
+    return MouthLayers(upper, lower, dark.astype(np.uint8), rest, density, seen=False)
 
 
-def taken(image: Array, points: Array, drop: float, rest: tuple[float, float]) -> Plates | None:
+def taken(
+    image: Array, points: Array, drop: float, rest: tuple[float, float]
+) -> MouthLayers | None:
     """The inside of this picture's open mouth; None if it is too small to be cut out."""
     pose = Pose.of(points)
     density = min(pose.unit, FINEST)
@@ -169,7 +171,7 @@ def taken(image: Array, points: Array, drop: float, rest: tuple[float, float]) -
     lift = np.array([[1, 0, 0], [0, 1, -JAW * drop * density]])
     held = cv2.warpAffine(held, lift, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     skull = _held(np.concatenate([whole, above], -1))
-    return Plates(skull, held, dark.astype(np.uint8), rest, density, seen=True)
+    return MouthLayers(skull, held, dark.astype(np.uint8), rest, density, seen=True)
 
 
 def _held(plate: Array) -> Array:

@@ -22,7 +22,7 @@ class Painter:
     """Moves one person's mouth, and paints what the lips uncover."""
 
     def __init__(self) -> None:
-        self._plates: inside.Plates | None = None
+        self._plates: inside.MouthLayers | None = None
         self._rest: tuple[float, float] | None = None
         self._best = 0.0
         self._level = 0.0  # of the light on the face that the plates are from

@@ -40,7 +40,7 @@ from avtool.pipelines.localize.attention_model import (
 )
 from avtool.pipelines.localize.boxes import read_boxes
 from avtool.pipelines.localize.train.attention_data import Pictures, load, pack
-from avtool.training.trainer import Run, arguments
+from avtool.training.trainer import Trainer, arguments
 
 
 @dataclass(frozen=True)
@@ -157,9 +157,9 @@ def _placed(maps: Tensor, held: Pictures) -> dict[str, float]:
     return {"ciou": success(found), "auc": auc(found), "point": float(np.mean(hits))}
 
 
-def start(config: Config, recipe: Recipe, out: Path, device: str) -> Run[Localizer]:
+def start(config: Config, recipe: Recipe, out: Path, device: str) -> Trainer[Localizer]:
     """A run that has not begun."""
-    return Run(
+    return Trainer(
         lambda: Localizer(config),
         "localizer",
         out,

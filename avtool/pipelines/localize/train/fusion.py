@@ -25,7 +25,7 @@ from avtool import media
 from avtool.face import Track
 from avtool.face import track as follow
 from avtool.media import Clip, Spec
-from avtool.pipelines.localize.cues import Cues, Sight, listen, weigh
+from avtool.pipelines.localize.cues import Cues, VisualCues, cue_evidence, listen
 from avtool.pipelines.localize.fusion import Weights, fuse
 from avtool.pipelines.localize.train.scenes import FPS, Scene, scene
 from avtool.pipelines.separate.train.lipvoice import Pairs
@@ -59,7 +59,7 @@ def examples(
     clip = clip_of(images, sound)
     size = (images.shape[2], images.shape[1])
     assert clip.audio is not None
-    for cues in weigh(Sight(clip, tracks, size), listen(clip.audio), every):
+    for cues in cue_evidence(VisualCues(clip, tracks, size), listen(clip.audio), every):
         at = truth[cues.frame] / np.tile(size, 2) if isinstance(truth, np.ndarray) else truth
         yield Example(cues, at)
 

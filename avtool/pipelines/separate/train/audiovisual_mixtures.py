@@ -15,7 +15,7 @@ import numpy as np
 
 from avtool.models.lipvoice import FPS, FRAME_SAMPLES
 from avtool.pipelines.separate.train.lipvoice import Pairs
-from avtool.training.mixtures import Mixer, Party, active_level, paused
+from avtool.training.mixtures import Mixer, MixtureConfig, active_level, paused
 from avtool.values import Array
 
 
@@ -35,7 +35,7 @@ class Scene:
     known: Array
 
 
-class Company:
+class AudiovisualMixer:
     """Draws scenes.
 
     Args:
@@ -46,7 +46,9 @@ class Company:
     def __init__(self, mixer: Mixer, pairs: Pairs) -> None:
         self._mixer, self._pairs = mixer, pairs
 
-    def draw(self, seed: Sequence[int], party: Party, slots: int, faces: float = 0.75) -> Scene:
+    def draw(
+        self, seed: Sequence[int], party: MixtureConfig, slots: int, faces: float = 0.75
+    ) -> Scene:
         """One scene; each voice shows its face as often as ``faces``."""
         rng = np.random.default_rng(seed)
         frames = round(party.seconds * FPS)

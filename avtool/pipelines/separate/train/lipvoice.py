@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 from avtool.models.lipvoice import FRAME_SAMPLES, LipVoice
 from avtool.pipelines.separate.train.lipvoice_data import Clips, load, pack
 from avtool.training.mixtures import Room, cut, tilt
-from avtool.training.trainer import Run, arguments
+from avtool.training.trainer import Trainer, arguments
 from avtool.values import Array
 
 CALIBRATED = 40  # batches
@@ -367,7 +367,7 @@ def main() -> None:
     if not packed.exists():
         pack(given.data, packed)
     recipe, data = Recipe(), load(packed)
-    run = Run(
+    run = Trainer(
         LipVoice,
         "lipvoice",
         given.out,

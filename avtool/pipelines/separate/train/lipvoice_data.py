@@ -2,7 +2,7 @@
 
 Real lips are rare: one GRID speaker (``grid/s1``) and one performer's face controls
 (``mouths/facegood``). Speech without pictures is not: the lip motion network
-(``models.lipmotion``) makes the lips for LibriSpeech, spoken commands and Arabic words
+(``lips.model``) makes the lips for LibriSpeech, spoken commands and Arabic words
 (``librispeech``, ``speech/picovoice``, ``speech/arabic``). What is not in the data folder is left
 out.
 """
@@ -73,20 +73,20 @@ Clip = tuple[Array, Array]  # lips float32 [frames, 40, 3], sound float32 [voice
 
 def filmed(path: Path, seed: int) -> list[Clip]:
     """A video of one person: the lips that were seen, and three voices."""
-    from avtool.training.voice_conversion import other_throats
+    from avtool.training.voice_conversion import other_voices
 
     clip = media.open(path).clip(faces.SPEC)
     tracks = find(clip)
     if len(tracks) != 1 or clip.audio is None:
         return []
     own = corpus.sized(clip.audio.samples[0], FRAMES * FRAME_SAMPLES)
-    voices = np.concatenate([own[None], other_throats(np.random.default_rng(seed), own)])
+    voices = np.concatenate([own[None], other_voices(np.random.default_rng(seed), own)])
     return [(lip_window(tracks[0], 0, FRAMES)[0], voices)]
 
 
 def performed(path: Path, seed: int) -> list[Clip]:
     """A performer's recording: her face controls as lips, and three voices."""
-    from avtool.training.voice_conversion import other_throats
+    from avtool.training.voice_conversion import other_voices
 
     with np.load(path.with_name("curves.npz")) as file:
         names, curves = [str(name) for name in file["names"]], file[path.stem].astype(np.float32)
@@ -105,7 +105,7 @@ def performed(path: Path, seed: int) -> list[Clip]:
     lips = np.tensordot(at.clip(0, 1), units, 1).astype(np.float32)
     rng = np.random.default_rng(seed)
     return [
-        (seen, np.concatenate([own[None], other_throats(rng, own, highest=420.0)]))
+        (seen, np.concatenate([own[None], other_voices(rng, own, highest=420.0)]))
         for seen, own in windows(lips, sound)
     ]
 

@@ -30,11 +30,11 @@ from avtool.models import weights
 from avtool.models.lipvoice import LipVoice
 from avtool.models.separator import Config, Separator, clustering_loss, permutation_loss
 from avtool.pipelines.separate.train import lipvoice_data
-from avtool.pipelines.separate.train.audiovisual_mixtures import Company, Scene
+from avtool.pipelines.separate.train.audiovisual_mixtures import AudiovisualMixer, Scene
 from avtool.pipelines.separate.train.lipvoice import Pairs
 from avtool.training import corpus
-from avtool.training.mixtures import Mixer, Party
-from avtool.training.trainer import Run, arguments
+from avtool.training.mixtures import Mixer, MixtureConfig
+from avtool.training.trainer import Trainer, arguments
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Steps(Dataset[Batch]):
     """Step number -> its batch."""
 
     def __init__(
-        self, mixer: Mixer, company: Company, recipe: Recipe, first: int, rank: int
+        self, mixer: Mixer, company: AudiovisualMixer, recipe: Recipe, first: int, rank: int
     ) -> None:
         self.mixer, self.company = mixer, company
         self.recipe, self.first, self.rank = recipe, first, rank
@@ -103,7 +103,7 @@ class Steps(Dataset[Batch]):
         # Sometimes fewer speak than the head has voices: it must leave them silent.
         voices = (3, 3, 3, 3, 2, 2, 1, 0) if slots == 3 else (2, 2, 2, 2, 2, 1, 1, 0)
         fewer = draw.random() < hard
-        party = Party(
+        party = MixtureConfig(
             recipe.seconds,
             voices if fewer else (slots,),
             alike=recipe.alike * hard,
@@ -130,7 +130,9 @@ def score(model: Separator, mixer: Mixer, count: int, device: str) -> dict[str, 
     """SI-SDR improvement in dB on clean mixtures at 0 dB, for 2 and 3 voices."""
     found = {}
     for voices in (2, 3):
-        party = Party(4.0, (voices,), level=0.0, changed=0.0, room=0.0, noise=0.0, pauses=0.0)
+        party = MixtureConfig(
+            4.0, (voices,), level=0.0, changed=0.0, room=0.0, noise=0.0, pauses=0.0
+        )
         gains = []
         for n in range(0, count, 8):
             parts = np.stack([mixer.draw((12345, n + k), party, voices) for k in range(8)])
@@ -150,7 +152,9 @@ def score_count(model: Separator, mixer: Mixer, count: int, device: str) -> dict
     right = []
     for n in range(0, count, 4):
         for voices in range(4):
-            party = Party(4.0, (voices,), level=2.5, changed=0.0, room=0.2, noise=0.5, pauses=0.2)
+            party = MixtureConfig(
+                4.0, (voices,), level=2.5, changed=0.0, room=0.2, noise=0.5, pauses=0.2
+            )
             parts = np.stack([mixer.draw((777, n + k, voices), party, 3) for k in range(4)])
             with torch.inference_mode():
                 mixture = torch.from_numpy(parts.sum(1)).to(device)
@@ -160,10 +164,10 @@ def score_count(model: Separator, mixer: Mixer, count: int, device: str) -> dict
 
 
 def score_seen(
-    model: Separator, match: LipVoice, company: Company, count: int, device: str
+    model: Separator, match: LipVoice, company: AudiovisualMixer, count: int, device: str
 ) -> dict[str, float]:
     """SI-SDR improvement of two whose lips are seen, and how often each is in its own place."""
-    party = Party(2.8, (2,), level=0.0, changed=0.0, room=0.0, noise=0.0, pauses=0.0)
+    party = MixtureConfig(2.8, (2,), level=0.0, changed=0.0, room=0.0, noise=0.0, pauses=0.0)
     gains, right = [], []
     for n in range(0, count, 8):
         scenes = [company.draw((54321, n + k), party, 2, faces=1.0) for k in range(8)]
@@ -273,7 +277,7 @@ def _process(rank: int, given: argparse.Namespace) -> None:
         name: clips.valid[name] for name in ("s1", "performer") if name in clips.valid
     }
     seen = {
-        split: Company(mixer, Pairs(each, clips.noises, clips.others))
+        split: AudiovisualMixer(mixer, Pairs(each, clips.noises, clips.others))
         for split, each in (("train", clips.train), ("valid", filmed))
     }
     match = weights.load(LipVoice, given.lipvoice, given.device)
@@ -296,9 +300,9 @@ def _process(rank: int, given: argparse.Namespace) -> None:
         pass
 
 
-def start(config: Config, recipe: Recipe, out: Path, device: str) -> Run[Separator]:
+def start(config: Config, recipe: Recipe, out: Path, device: str) -> Trainer[Separator]:
     """A run that has not begun."""
-    return Run(
+    return Trainer(
         lambda: Separator(config),
         "separator",
         out,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from avtool.training.voice_conversion import Parts, together
+from avtool.training.voice_conversion import Parts, synthesise
 from avtool.values import Array
 
 YEARS = (8, 10, 12, 14, 16, 18, 25, 40, 60, 75, 85)
@@ -48,7 +48,7 @@ def aged(rng: np.random.Generator, parts: Parts, sex: str, age: float, tract: fl
     depth = at(SHAKING) * rng.uniform(0.3, 1.7)
     tremor = np.sin(2 * np.pi * rng.uniform(4, 7) * times + rng.uniform(0, 6))
     shake = 1 + depth * (1.5 * tremor + rng.standard_normal(frames))
-    return together(
+    return synthesise(
         parts,
         at(PITCH[reader]) * np.exp(rng.normal(0, 0.06)),
         1 / length,

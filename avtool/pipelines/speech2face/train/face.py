@@ -1,6 +1,6 @@
 """The faces' recipe: ``python -m avtool.pipelines.speech2face.train.face --out FOLDER``.
 
-A crowd of made people (``head.people``) is drawn in pictures, turned, lit, with some expression; a
+A crowd of made people (``head.traits``) is drawn in pictures, turned, lit, with some expression; a
 recogniser learns a feature of each that does not depend on the picture, and a decoder what person
 a feature is. It needs no data.
 """
@@ -28,7 +28,7 @@ from avtool.head.portrait import REST
 from avtool.head.render import Camera, render
 from avtool.head.traits import TRAITS
 from avtool.pipelines.speech2face.face_model import SIDE, Config, Face
-from avtool.training.trainer import Run
+from avtool.training.trainer import Trainer
 from avtool.values import Array
 
 SIZE = 3000  # people
@@ -223,7 +223,7 @@ def main() -> None:
         face.spread.copy_(spread)
         return face
 
-    run = Run(made, "face", given.out, device=given.device, peak=2e-3, warm=100, decay=0.02)
+    run = Trainer(made, "face", given.out, device=given.device, peak=2e-3, warm=100, decay=0.02)
     run.load()
 
     def losses() -> Iterator[Tensor]:

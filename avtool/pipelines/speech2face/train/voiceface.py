@@ -3,7 +3,7 @@
 ``python -m avtool.pipelines.speech2face.train.voiceface --data FOLDER --out FOLDER``
 
 ``FOLDER`` is the data that the other recipes use, where readers are given other ages and throats
-(``training.ages``) and faces are drawn for them (``training.crowd``); or it is a folder of videos,
+(``ageing``) and faces are drawn for them (``train.face``); or it is a folder of videos,
 each of one person who talks, from which voices and their real faces are taken.
 
 It is trained as Oh et al. (2019) train theirs: the feature's distance, what the recogniser's own
@@ -43,8 +43,8 @@ from avtool.pipelines.speech2face.train.voiceface_data import (
 )
 from avtool.training import corpus
 from avtool.training.corpus import RATE
-from avtool.training.mixtures import Mixer, Party, cut
-from avtool.training.trainer import Run, arguments
+from avtool.training.mixtures import Mixer, MixtureConfig, cut
+from avtool.training.trainer import Trainer, arguments
 from avtool.values import Array
 
 SEX, AGE = TRAITS.index("sex"), TRAITS.index("age")
@@ -102,7 +102,7 @@ def losses(
         likely: [batch, crowd], how likely each face of the crowd is, sums to 1
         people: [batch], one of them for each
     """
-    loss = -(likely * model.odds(known).log_softmax(1)).sum(1).mean()
+    loss = -(likely * model.logits(known).log_softmax(1)).sum(1).mean()
     feature, true = model.feature(known), model.crowd[people]
     size = feature.shape[1] ** 0.5
     away = functional.normalize(feature, dim=1) - functional.normalize(true, dim=1)
@@ -120,7 +120,7 @@ def sex_loss(model: VoiceFace, known: Tensor, person: Tensor) -> Tensor:
         person: [batch, 3], as ``Voices`` has it
     """
     men = model.traits[:, SEX] > 0.5
-    odds = model.odds(known)
+    odds = model.logits(known)
     found = odds[:, men].logsumexp(1) - odds[:, ~men].logsumexp(1)
     told = person[:, 0].isfinite() & ~(person[:, 1] < GROWN)
     return functional.binary_cross_entropy_with_logits(
@@ -142,7 +142,7 @@ def speech_of(
     for _ in range(count):
         speech.append(np.zeros(frames, np.float32))
         made = rng.random() < 0.3
-        noise = mixer.noise(rng, length, Party())
+        noise = mixer.noise(rng, length, MixtureConfig())
         sounds.append(music(rng, length) if made else noise)
     heard = np.stack([log_mel(sound)[:, : 2 * frames] for sound in sounds])
     return torch.from_numpy(heard), torch.from_numpy(np.stack(speech))
@@ -226,7 +226,7 @@ def scored(
     Args:
         goal: what ``target`` gives for all hearings.
     """
-    likely = model.odds(model.known(heard.vectors)).log_softmax(1).numpy()
+    likely = model.logits(model.encode(heard.vectors)).log_softmax(1).numpy()
     part, traits = np.exp(likely), model.traits.numpy()
     male = part @ (traits[:, SEX] > 0.5)
     sex, age, _ = voices.person[heard.rows].T
@@ -242,7 +242,7 @@ def scored(
     rng, hits = np.random.default_rng(1), []
     for _ in range(20):
         sounds, speech = speech_of(rng, voices, mixer, 12)
-        hit = (model.speech(sounds) > 0) == (speech > 0.5)
+        hit = (model.speech_logits(sounds) > 0) == (speech > 0.5)
         hits.append(float(hit[speech >= 0].float().mean()))
     return {name: float(each) for name, each in found.items()} | {"speech": float(np.mean(hits))}
 
@@ -250,7 +250,7 @@ def scored(
 def main() -> None:
     """Train; see the module's words."""
     parser = arguments("speech2face", __doc__, 15.0)
-    parser.add_argument("--crowd", type=Path, required=True, help="crowd.npz of training.crowd")
+    parser.add_argument("--crowd", type=Path, required=True, help="crowd.npz of train.face")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     path, recipe = given.out / "voices.npz", Recipe()
@@ -281,7 +281,7 @@ def main() -> None:
     def goal_of(voices: Voices, rows: Array) -> Array:
         return target(crowd.numpy(), people.traits, people.tract, voices, rows, recipe)
 
-    run = Run(
+    run = Trainer(
         new,
         "voiceface",
         given.out,
@@ -298,7 +298,10 @@ def main() -> None:
         while True:
             rng = np.random.default_rng((recipe.seed, run.step))
             sounds, speech = speech_of(rng, train, mixer, recipe.sounds)
-            odds, told = model.train().speech(sounds.to(given.device)), speech.to(given.device)
+            odds, told = (
+                model.train().speech_logits(sounds.to(given.device)),
+                speech.to(given.device),
+            )
             loss = functional.binary_cross_entropy_with_logits(
                 odds, told.clamp_min(0), (told >= 0).float()
             )
@@ -306,7 +309,7 @@ def main() -> None:
             goal = goal_of(train, heard["train"].rows[chosen])
             one = [rng.choice(len(row), p=row / row.sum()) for row in goal.astype(np.float64)]
             likely = torch.from_numpy(goal).to(given.device)
-            known = model.known(heard["train"].vectors[chosen].to(given.device))
+            known = model.encode(heard["train"].vectors[chosen].to(given.device))
             loss = recipe.speech * loss + losses(model, face, known, likely, one, recipe)
             person = torch.from_numpy(train.person[heard["train"].rows[chosen]]).to(given.device)
             yield loss + recipe.sex * sex_loss(model, known, person)

@@ -21,8 +21,8 @@ from avtool.signal.voice_features import measure
 from avtool.speakers.tracks import find
 from avtool.training import corpus
 from avtool.training.corpus import RATE
-from avtool.training.mixtures import Mixer, Party, Room
-from avtool.training.voice_conversion import Parts, apart
+from avtool.training.mixtures import Mixer, MixtureConfig, Room
+from avtool.training.voice_conversion import Parts, analyse
 from avtool.values import Array
 
 TAKES, VARIANTS = 2, 4  # parts of each reader's words, and how many others say each
@@ -79,7 +79,7 @@ def made_voices(data: Path) -> Iterator[Item]:
             part = item.samples[first : first + PIECE]
             yield Item(item.speaker, item.split, (man, np.nan, own[item.speaker]), part)
         for _ in range(TAKES):
-            parts = apart(loud_part(rng, item.samples, 3.5))
+            parts = analyse(loud_part(rng, item.samples, 3.5))
             for _ in range(VARIANTS):
                 yield made_voice(rng, item, parts, own[item.speaker])
 
@@ -186,7 +186,7 @@ def elsewhere(rng: np.random.Generator, sound: Array, mixer: Mixer) -> Array:
     if rng.random() < 0.3:
         sound = Room(rng).heard(rng, sound)
     if rng.random() < 0.5:
-        noise = mixer.noise(rng, len(sound), Party(noise_level=(0.0, 0.0)))
+        noise = mixer.noise(rng, len(sound), MixtureConfig(noise_level=(0.0, 0.0)))
         level = np.sqrt(np.mean(sound**2) / max(float(np.mean(noise**2)), 1e-12))
         sound = sound + noise * np.float32(level * 10 ** (-rng.uniform(2, 30) / 20))
     if rng.random() < 0.25:
