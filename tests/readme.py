@@ -59,12 +59,16 @@ def pages(root: Path) -> list[Path]:
 def faults(root: Path) -> Iterator[str]:
     """What can be seen without running anything."""
     readme = (root / "README.md").read_text()
+    cli = root / "docs" / "cli.md"
+    reference = cli.read_text() if cli.exists() else ""
     if (count := len(readme.splitlines())) > LONGEST:
         yield f"README.md: has {count} lines, at most {LONGEST} are asked for"
     for page in pages(root):
         name, text = page.relative_to(root), page.read_text()
         yield from (f"{name}: {fault}" for fault in [*broken(page, text), *wide(text)])
-        if page.parent != root and f"](docs/{page.name})" not in readme:
+        # The pages of commands are linked by the reference, which is written from the program.
+        linked = f"](docs/{page.name})" in readme or f"]({page.name})" in reference
+        if page.parent != root and not linked:
             yield f"README.md: does not link {name}"
     for command in sorted((root / "avtool" / "pipelines").glob("*/command.py")):
         if not (root / "docs" / f"{command.parent.name}.md").exists():
@@ -170,7 +174,7 @@ def reference() -> str:
         "| --- | --- | --- | --- |",
     ]
     lines += [
-        f"| `avtool {name}` | {takes(each)} | {' | '.join(words(each))} |"
+        f"| {linked(name, each)} | {takes(each)} | {' | '.join(words(each))} |"
         for name, each in every.items()
     ]
     lines += ["", "## Options of the program", "", "| option | meaning |", "| --- | --- |"]
@@ -184,6 +188,12 @@ def reference() -> str:
     lines += ["| command | option | meaning | default |", "| --- | --- | --- | --- |"]
     lines += [f"| {names[0]} | {' | '.join(row)} |" for row, names in rows.items() if not names[1:]]
     return "\n".join(lines) + "\n"
+
+
+def linked(name: str, command: Any) -> str:
+    """A command's name, which leads to its page: that of its folder."""
+    _, room, folder, *_ = (*command.callback.__module__.split("."), "", "")
+    return f"[`avtool {name}`]({folder}.md)" if room == "pipelines" else f"`avtool {name}`"
 
 
 def takes(command: Any) -> str:
