@@ -57,6 +57,22 @@ class Audio:
         parts = list(self.blocks())
         return np.concatenate(parts, 1) if parts else np.zeros((self.channels, 0), np.float32)
 
+    def windows(self, length_samples: int, step_samples: int) -> Iterator[tuple[int, Array]]:
+        """First sample and samples [channels, time] of each window; the last may be shorter.
+
+        >>> sound = Audio.of(np.zeros(10), 1)
+        >>> [(first, part.shape[1]) for first, part in sound.windows(4, 3)]
+        [(0, 4), (3, 4), (6, 4)]
+        """
+        held, first = np.zeros((self.channels, 0), np.float32), 0
+        for block in self.blocks():
+            held = np.concatenate([held, block], 1)
+            while held.shape[1] > length_samples:
+                yield first, held[:, :length_samples]
+                held, first = held[:, step_samples:], first + step_samples
+        if held.shape[1]:
+            yield first, held
+
     def mono(self) -> Audio:
         """The mean of its channels, as one."""
         blocks = self.blocks

@@ -276,14 +276,5 @@ def spans(active: Array) -> list[tuple[float, float]]:
 
 
 def windows(audio: Audio) -> Iterator[tuple[int, Array]]:
-    """First sample and samples [channels, time] of each window; the last one may be shorter."""
-    length, step = WINDOW * audio.rate, STEP * audio.rate
-    held = np.zeros((audio.channels, 0), np.float32)
-    first = 0
-    for block in audio.blocks():
-        held = np.concatenate([held, block], 1)
-        while held.shape[1] > length:
-            yield first, held[:, :length]
-            held, first = held[:, step:], first + step
-    if held.shape[1]:
-        yield first, held
+    """First sample and samples [channels, time] of each window that is heard at once."""
+    return audio.windows(WINDOW * audio.rate, STEP * audio.rate)

@@ -186,7 +186,8 @@ def _speech(model: VoiceFace, audio: Audio) -> Iterator[tuple[Array, Array]]:
     """The speech of each part of a sound [time], and its log-odds, 50 a second."""
     total = audio.seconds or 0.0
     step = max(1, round(total / LONGEST)) if total > 2 * LONGEST else 1
-    for number, sound in enumerate(_blocks(audio)):
+    for number, (_, window) in enumerate(audio.windows(PART * RATE, PART * RATE)):
+        sound = window.mean(0)
         if number % step or len(sound) < RATE // 4:
             continue
         log_mel = mel.run(Clip("", Audio.of(sound, RATE), None, None), SPEECH).mel.values
@@ -200,23 +201,6 @@ def _speech(model: VoiceFace, audio: Audio) -> Iterator[tuple[Array, Array]]:
             count = min(len(said), len(sound) // 320)
             kept = sound[: count * 320].reshape(-1, 320)[said[:count]]
             yield kept.ravel(), odds[said]
-
-
-def _blocks(audio: Audio) -> Iterator[Array]:
-    """Mono sound in parts of ``PART`` seconds, float32 [time]."""
-    held: list[Array] = []
-    count = 0
-    for block in audio.blocks():
-        held.append(block.mean(0))
-        count += held[-1].size
-        if count >= PART * RATE:
-            whole = np.concatenate(held)
-            while len(whole) >= PART * RATE:
-                yield whole[: PART * RATE]
-                whole = whole[PART * RATE :]
-            held, count = [whole], len(whole)
-    if count:
-        yield np.concatenate(held)
 
 
 def voices_in(vectors: Array) -> int:
