@@ -55,6 +55,18 @@ class Clip:
     duration: float | None
     warnings: list[str] = field(default_factory=list)
 
+    def sound(self) -> Audio:
+        """Its sound; raises InputError where the ``Spec`` did not ask for it."""
+        if self.audio is None:
+            raise InputError(f"{self.name}: its sound was not asked for")
+        return self.audio
+
+    def pictures(self) -> Frames:
+        """Its pictures, likewise."""
+        if self.frames is None:
+            raise InputError(f"{self.name}: its pictures were not asked for")
+        return self.frames
+
 
 class Media:
     """An open file: its facts, and clips of it.

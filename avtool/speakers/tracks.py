@@ -10,7 +10,7 @@ from typing import Any
 
 from avtool import __version__
 from avtool.cache import cached
-from avtool.errors import InputError, MediaError
+from avtool.errors import MediaError
 from avtool.face import Track, from_arrays, to_arrays, track
 from avtool.media import Clip, Media, Spec
 
@@ -24,9 +24,7 @@ def find(clip: Clip) -> list[Track]:
     Raises:
         InputError: its pictures were not asked for.
     """
-    if clip.frames is None:
-        raise InputError(f"{clip.name}: its pictures were not asked for")
-    return track(clip.frames.images(), FPS)
+    return track(clip.pictures().images(), FPS)
 
 
 def tracks_of(

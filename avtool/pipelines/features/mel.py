@@ -20,7 +20,6 @@ from avtool.pipelines.features.spectrogram import (
     check_whole,
     frame_facts,
     samples,
-    sound,
     trimmed,
 )
 from avtool.signal.mel import Log, MelBank, Scale
@@ -135,7 +134,7 @@ def run(clip: Clip, options: Options = Options()) -> Result:
     Raises:
         InputError: the options do not fit each other or the rate.
     """
-    audio = sound(clip)
+    audio = clip.sound()
     stft = options.stft(audio.rate)
     bank, log = bank_of(clip, options, stft), options.logarithm()
 
@@ -152,7 +151,7 @@ def run(clip: Clip, options: Options = Options()) -> Result:
 
 def bank_of(clip: Clip, options: Options, stft: STFT) -> MelBank:
     """The options' mel bank; the clip is told of bands that no frequency falls into."""
-    rate = sound(clip).rate
+    rate = clip.sound().rate
     bank = options.bank(rate, stft.n_fft)
     if empty := bank.empty():
         clip.warnings.append(

@@ -20,7 +20,6 @@ from avtool.pipelines.features.spectrogram import (
     check_number,
     check_whole,
     frame_facts,
-    sound,
 )
 from avtool.signal.cepstrum import Cepstrum, deltas
 from avtool.values import Array, Matrix
@@ -77,7 +76,7 @@ def run(clip: Clip, options: Options = Options()) -> Result:
     Raises:
         InputError: the options do not fit each other, the rate, or the sound's length.
     """
-    audio = sound(clip)
+    audio = clip.sound()
     stft = options.stft(audio.rate)
     bank, log = mel.bank_of(clip, options, stft), options.logarithm()
     cepstrum = options.cepstrum()

@@ -154,7 +154,7 @@ def run(clip: Clip, options: Options = Options()) -> Result:
     Raises:
         InputError: the options do not fit each other or the rate.
     """
-    audio = sound(clip)
+    audio = clip.sound()
     stft = options.stft(audio.rate)
 
     def blocks() -> Iterator[Array]:
@@ -172,13 +172,6 @@ def run(clip: Clip, options: Options = Options()) -> Result:
             **frame_facts(audio, stft, options),
         )
     )
-
-
-def sound(clip: Clip) -> Audio:
-    """The clip's sound; a pipeline whose SPEC asks for it always gets it."""
-    if clip.audio is None:
-        raise InputError(f"{clip.name}: its sound was not asked for")
-    return clip.audio
 
 
 def samples(audio: Audio, options: Options) -> Iterator[Array]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from avtool.media import Clip, Spec
-from avtool.pipelines.features.spectrogram import check_rate, sound
+from avtool.pipelines.features.spectrogram import check_rate
 from avtool.values import Audio
 
 SPEC = Spec(audio=True, channel=0)
@@ -37,4 +37,4 @@ class Result:
 
 def run(clip: Clip, options: Options = Options()) -> Result:
     """The sound of a clip."""
-    return Result(sound(clip))
+    return Result(clip.sound())

@@ -22,6 +22,7 @@ from avtool.errors import InputError
 from avtool.face import Landmarker, track
 from avtool.face.lip_points import opening
 from avtool.head import model
+from avtool.head.hairdo import Hairdo
 from avtool.head.model import UNITS
 from avtool.head.render import Camera, render
 from avtool.head.shade import Appearance
@@ -47,7 +48,7 @@ RINGS = [point for ring in MOUTH.upper + MOUTH.lower for point in ring]
 FPS = Fraction(25)  # of what was no video
 SIZE = 512, 576  # of the drawn head's pictures
 IDENTITY = {"sex": 0.0, "age": 30.0, "caucasian": 1.0, "asian": 0.4, "african": 0.3}
-DRAWN = Appearance(style="bob")
+DRAWN = Appearance(style=Hairdo(length=0.5, volume=0.0, curl=0.05, parting=0.35))
 WIDE = 0.7, 1.2  # least and most of a film's mouth beside the usual one
 CLEARLY = 0.4  # how likely a sound must be to be shown
 
@@ -142,9 +143,7 @@ def run(
     Raises:
         InputError: the sound was not asked for, is empty, or there is no such face.
     """
-    speech = clip.audio
-    if speech is None:
-        raise InputError(f"{clip.name}: its sound was not asked for")
+    speech = clip.sound()
     moved = said(clip, models or load(options))
     passed: list[tuple[float, float]] = []
     if isinstance(source, FaceVideo):
@@ -163,10 +162,10 @@ def said(clip: Clip, model: LipMotion) -> Motion:
     Raises:
         InputError: there is no sound in it.
     """
-    assert clip.audio is not None
-    if not any(block.size for block in clip.audio.blocks()):
+    speech = clip.sound()
+    if not any(block.size for block in speech.blocks()):
         raise InputError(f"{clip.name}: holds no sound to be said")
-    return motion(streamed(clip.audio.mono(), RATE), model)
+    return motion(streamed(speech.mono(), RATE), model)
 
 
 def curves(moved: Motion, fps: int) -> Curves:

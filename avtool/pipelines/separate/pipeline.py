@@ -107,9 +107,7 @@ def run(
     Raises:
         InputError: there is no such face.
     """
-    if clip.audio is None:
-        raise InputError(f"{clip.name}: its sound was not asked for")
-    audio = spooled(clip.audio)
+    audio = spooled(clip.sound())
     tracks = find(clip) if tracks is None else tracks
     faces = [track.face for track in tracks]
     if not faces or (options.face is not None and options.face not in faces):
