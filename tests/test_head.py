@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import soundfile
 from conftest import naive
 
 from avtool.head import hair, model
+from avtool.head.hairdo import Hairdo
 from avtool.head.raster import rasterise
 from avtool.head.render import Camera, normals, render
 from avtool.head.shade import Appearance
+from avtool.pipelines.lips.pipeline import DRAWN, IDENTITY
 
 SAMPLES = Path(__file__).parents[1] / "sample_media"
 MM = 0.001
@@ -208,9 +211,18 @@ def test_normals_of_a_sphere_are_its_radii(head: model.Head) -> None:
     assert (normals(ball, faces) * ball).sum(1)[inner].min() > 0.99
 
 
-@pytest.mark.parametrize("style", ["none", *hair.STYLES])
-def test_pictures_are_the_same_twice_and_show_a_face(head: model.Head, style: str) -> None:
-    camera, look = Camera(80, 90), Appearance(style=style)
+CUTS = {
+    "short": Hairdo(),
+    "to the jaw": Hairdo(length=0.5),
+    "tied": Hairdo(length=0.7, tied=True),
+    "curly": Hairdo(length=0.4, curl=0.9),
+    "bald": Hairdo(baldness=1.0),
+}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_pictures_are_the_same_twice_and_show_a_face(head: model.Head, cut: str) -> None:
+    camera, look = Camera(80, 90), Appearance(style=CUTS[cut])
     rest = head.shape()
     once, again = (render(head, rest, look, camera) for _ in range(2))
     assert once.shape == (90, 80, 3) and once.dtype == np.uint8
@@ -227,25 +239,44 @@ def test_an_open_mouth_is_dark_and_hair_is_on_the_head_only(head: model.Head) ->
         for units in ({"mouthClose": 0.18}, {"jawOpen": 0.7})
     )
     changed = np.abs(shut - agape).max(-1) > 20
-    rows, columns = np.nonzero(changed)
-    assert changed.any() and rows.min() > 85 and columns.min() > 50 and columns.max() < 110
+    # But for single strands of hair, which hangs on the skin that the jaw moves.
+    assert changed[:86].sum() <= 2
+    rows, columns = np.nonzero(changed[86:])
+    assert len(rows) > 100 and columns.min() > 50 and columns.max() < 110
     darkest = agape[95:130, 70:90].sum(-1).min()
     assert darkest < shut[95:130, 70:90].sum(-1).min() - 60
-    bald = render(head, head.shape(), Appearance(style="none"), camera).astype(int)
-    cropped = render(head, head.shape(), Appearance(style="short"), camera).astype(int)
-    rows = np.nonzero(np.abs(bald - cropped).max(-1) > 12)[0]
+    dark, red = (
+        render(head, head.shape(), Appearance(hair=hair), camera).astype(int)
+        for hair in ((0.05, 0.03, 0.02), (0.5, 0.1, 0.05))
+    )
+    rows = np.nonzero(np.abs(dark - red).max(-1) > 12)[0]
     assert rows.min() < 40 and rows.max() < 115
 
 
 def test_hair_follows_the_turned_head(head: model.Head) -> None:
     rest = head.shape({"sex": 0})
-    still = hair.dressed(head, rest, "bob").vertices[len(rest) :]
-    turned = hair.dressed(head, head.turned(rest, 0.1, 0.2, 0.1), "bob").vertices[len(rest) :]
+    long = CUTS["to the jaw"]
+    still = hair.dressed(head, rest, long).vertices[len(rest) :]
+    turned = hair.dressed(head, head.turned(rest, 0.1, 0.2, 0.1), long).vertices[len(rest) :]
     some = slice(None, None, 97)
     before = np.linalg.norm(still[some, None] - still[some], axis=-1)
     after = np.linalg.norm(turned[some, None] - turned[some], axis=-1)
     assert np.abs(before - after).max() < 2 * MM
     assert np.linalg.norm(turned - still, axis=1).max() > 10 * MM
+
+
+def test_hair_of_the_built_in_head_frames_its_face(head: model.Head) -> None:
+    camera, rest = Camera(160, 180), head.shape(IDENTITY)
+    red = render(head, rest, replace(DRAWN, hair=(0.5, 0.02, 0.02)), camera).astype(int)
+    black = render(head, rest, replace(DRAWN, hair=(0.01, 0.01, 0.01)), camera).astype(int)
+    hairy = np.abs(red - black).max(-1) > 24
+    assert hairy[16:20, 60:100].all()  # no bald seam above the forehead
+    sides = hairy[20:118, :80].any(1) & hairy[20:118, 80:].any(1)
+    assert sides.all() and not hairy[124:].any()  # down to the jaw, not on the shoulders
+    face = np.full((180, 160), False)
+    face[30:50, 60:100] = True  # the forehead
+    face[74:104, 52:110] = face[104:118, 64:96] = True  # below the eyes, the chin
+    assert not hairy[face].any()
 
 
 def test_true_voices_of_the_sample_sum_to_its_sound() -> None:

@@ -9,7 +9,7 @@ the form in red than in blue, a cheap stand-in for light scattered under it (as 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -29,7 +29,7 @@ class Appearance:
     hair: Colour = (0.05, 0.03, 0.02)
     iris: Colour = (0.16, 0.09, 0.04)
     shirt: Colour = (0.10, 0.18, 0.30)
-    style: str | Hairdo = "short"  # a name of ``hair.STYLES``, or "none"
+    style: Hairdo = field(default_factory=Hairdo)
     brows: float = 1.0  # their width
     stubble: float = 0.0
     beard: float = 0.0  # a short one, 0 to 1

@@ -59,8 +59,7 @@ def render(head: Head, vertices: Array, look: Appearance, camera: Camera) -> Arr
         if not layer.any():
             continue
         faces, region = mesh.faces[layer][:, ::turned], mesh.region[layer]
-        both_sides = (region == lash) | (region == hair.STRANDS)
-        pixel, face, weight = rasterise(points, faces, width, height, both_sides)
+        pixel, face, weight = rasterise(points, faces, width, height, region == lash)
         corners = faces[face]
         far = np.einsum("nk,nk->n", weight, depth[corners])
         front = np.flatnonzero(far < nearest[pixel])

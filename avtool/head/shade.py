@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from avtool.head.hairdo import Hairdo
 from avtool.head.light import (
     CLOTH_LIGHT,
     EYE_LIGHT,
@@ -78,36 +77,8 @@ def _lash(look: Appearance, patch: Patch) -> Array:
     return np.asarray(patch["behind"] * (1 - cover) + dark * cover)
 
 
-def _hair(look: Appearance, patch: Patch) -> Array:
-    place, normal = patch["place"], patch["normal"]
-    inner = normal[:, 2] < 0
-    normal = np.where(inner[:, None], -normal, normal)
-    normal = normal / (np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9)
-    strand = noise(place, 0.0022, 0.05, 1.0)
-    lock = noise(place + 0.11, 0.009, 0.12, 1.0)
-    own = np.array(look.hair, np.float32)
-    colour = own * np.clip(1 + 0.25 * strand + 0.25 * lock, 0.35, 2)[:, None]
-    diffuse, _ = lit(normal, CLOTH_LIGHT)
-    depth = np.where(inner, 0.25, 1.0) * (0.75 + 0.25 * smooth(-0.17, -0.02, place[:, 1]))
-    image = colour * diffuse * depth[:, None]
-    along = np.column_stack(
-        [-normal[:, 0] * -normal[:, 1], normal[:, 1] ** 2 - 1, normal[:, 2] * normal[:, 1]]
-    )
-    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-6
-    for lamp, colour_of in (KEY, *RIMS):
-        towards = np.array(lamp, np.float32) / np.linalg.norm(lamp)
-        half = towards + np.array([0, 0, 1], np.float32)
-        half /= np.linalg.norm(half)
-        tilt = along @ half.astype(np.float32) + 0.07 * strand + 0.06 * lock
-        shine = np.clip(1 - tilt * tilt, 0, 1) ** 16 * np.clip(normal @ towards + 0.2, 0, 1)
-        tint = 0.03 + 0.55 * own
-        image += (shine * depth)[:, None] * (np.array(colour_of, np.float32) * tint * 0.6)
-    return np.asarray(image)
-
-
 def _locks(look: Appearance, patch: Patch) -> Array:
     place, normal = patch["place"], patch["normal"]
-    assert isinstance(look.style, Hairdo)
     inner = normal[:, 2] < 0
     normal = normal / (np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9)
     normal = np.where(inner[:, None], -normal, normal)
@@ -150,5 +121,5 @@ def _locks(look: Appearance, patch: Patch) -> Array:
 
 _FLAT = np.array([1, 1, 0], np.float32)  # the ends' distance is no place
 
-# By the number of the region: ``model.REGIONS``, then ``hair.STRANDS`` and ``hair.LOCKS``.
-SHADERS = (skin, _eye, _teeth, _tongue, _lash, _hair, _locks)
+# By the number of the region: ``model.REGIONS``, then ``hair.LOCKS``.
+SHADERS = (skin, _eye, _teeth, _tongue, _lash, _locks)

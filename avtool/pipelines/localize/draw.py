@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from avtool.draw.canvas import fitted, time_ticks, typeface
+from avtool.draw.canvas import typeface
 from avtool.draw.palette import INK_RGB, MAP, PAPER_RGB, palette
-from avtool.draw.sheet import GREY, MARGIN, RULE, SEEN_RGB, SPEAKS_RGB, WIDTH
+from avtool.draw.sheet import HEAD, MARGIN, RIGHT, SPEAKS_RGB, Sheet
 from avtool.pipelines.localize.values import Source, Sources
 from avtool.values import Array, Frames
 
@@ -177,40 +177,29 @@ def draw_sources(value: Sources, path: Path, title: str) -> None:
     """Write the summary as PNG: moments under their heat, then the sound and what was found."""
     count = max(1, len(value.shown))
     gap = 12
-    wide = (WIDTH - 2 * MARGIN - (count - 1) * gap) // count
+    wide = (RIGHT - MARGIN - (count - 1) * gap) // count
     high = min(round(wide * value.size[1] / max(1, value.size[0])), 420)
     names = list(value.cues[0]) if value.cues else []
-    top = 104
-    foot = top + (high + gap) * (1 + len(names)) + 30
-    image = Image.new("RGB", (WIDTH, foot + 300), PAPER_RGB)
-    draw = ImageDraw.Draw(image)
-    draw.text((MARGIN, 36), fitted(title, 30, WIDTH - 2 * MARGIN), INK_RGB, typeface(30), "lm")
-    draw.text((MARGIN, 72), _said(value), GREY, typeface(19), "lm")
+    foot = HEAD + (high + gap) * (1 + len(names)) + 30
+    sheet = Sheet(foot + 300, title, _said(value))
     for column, (time, heat, step, picture) in enumerate(_moments(value)):
+        left = MARGIN + column * (wide + gap)
         rows = [heat, *(value.cues[column][name] for name in names)]
         for row, each in enumerate(rows):
             shown = warmed(picture, each)
             if row == 0 and step.visible >= LIKELY and step.cue == "face":
-                scale = np.array(
-                    [picture.shape[1] / value.size[0], picture.shape[0] / value.size[1]]
-                )
-                _corners(
-                    shown, np.array(step.box) * np.tile(scale, 2), max(1, shown.shape[0] // 200)
-                )
-            small = Image.fromarray(shown)
-            small.thumbnail((wide, high), Image.Resampling.LANCZOS)
-            x = MARGIN + column * (wide + gap) + (wide - small.width) // 2
-            y = top + row * (high + gap)
-            image.paste(small, (x, y))
+                scale = np.tile(np.divide(picture.shape[1::-1], value.size), 2)
+                _corners(shown, (scale * step.box).tolist(), max(1, shown.shape[0] // 200))
+            y = HEAD + row * (high + gap)
+            x = sheet.picture(left, y, shown, wide, high)
             if row:
                 room = typeface(18).getlength(names[row - 1]) + 16
-                draw.rectangle((x, y, x + room, y + 26), INK_RGB)
-                draw.text((x + 8, y + 13), names[row - 1], PAPER_RGB, typeface(18), "lm")
-        middle = MARGIN + column * (wide + gap) + wide / 2
-        y = top + len(rows) * (high + gap) - gap + 14
-        draw.text((middle, y), f"{time:.1f} s", INK_RGB, typeface(18), "mm")
-    _lanes(draw, value, foot)
-    image.save(path, format="PNG")
+                sheet.draw.rectangle((x, y, x + room, y + 26), INK_RGB)
+                sheet.text(x + 8, y + 13, names[row - 1], size=18, colour=PAPER_RGB)
+        y = HEAD + len(rows) * (high + gap) - gap + 14
+        sheet.text(left + wide / 2, y, f"{time:.1f} s", "mm", 18)
+    _lanes(sheet, value, foot)
+    sheet.save(path)
 
 
 def _said(value: Sources) -> str:
@@ -233,35 +222,23 @@ def _moments(value: Sources) -> Iterator[tuple[float, Array, Source, Array]]:
         yield time, heats[place], value.steps[place], picture
 
 
-def _lanes(draw: ImageDraw.ImageDraw, value: Sources, top: int) -> None:
+def _lanes(sheet: Sheet, value: Sources, top: int) -> None:
     """Loudness, how likely the source is visible, and what it is, over time."""
-    left, right = MARGIN + 132, WIDTH - MARGIN
     start = value.steps[0].time
     end = start + max(len(value.steps) * value.every, 1e-3)
-    scale = (right - left) / (end - start)
-    ticks, unit = time_ticks(start, end)
-    for time, text in ticks:
-        x = left + (time - start) * scale
-        draw.line((x, top, x, top + 216), RULE)
-        draw.text((x, top + 224), text, INK_RGB, typeface(20), "ma")
-    draw.text(((left + right) / 2, top + 278), f"time [{unit}]", GREY, typeface(20), "mm")
-    level = loudness(value.level)
-    for x in range(left, right, 3):
-        place = int((x - left) / scale * 25)
-        loud = float(level[place : place + 1].max(initial=0)) * 30
-        draw.line((x, top + 36 - loud, x, top + 36 + loud), GREY)
-    points = [(left + (s.time - start) * scale, top + 146 - 60 * s.visible) for s in value.steps]
-    points = [(left, points[0][1]), *points, (right, points[-1][1])]
-    draw.polygon([(left, top + 146), *points, (right, top + 146)], SEEN_RGB)
-    draw.line(points, SPEAKS_RGB, 3)
-    for text, y in (("sound", 36), ("visible", 116), ("source", 192)):
-        draw.text((left - 16, top + y), text, INK_RGB, typeface(20), "rm")
+    sheet.time_axis(start, end, (top, top + 216, top + 224, top + 278))
+    sheet.sound(top + 36, loudness(value.level))
+    points = [(sheet.x(s.time), top + 146 - 60 * s.visible) for s in value.steps]
+    points = [(sheet.left, points[0][1]), *points, (RIGHT, points[-1][1])]
+    sheet.curve(top + 146, points)
+    sheet.name(top + 116, "visible")
+    sheet.name(top + 192, "source")
     for name, first, last in _runs(value.steps):
-        x0 = left + (first - start) * scale
-        x1 = min(right, left + (last - start + value.every) * scale)
-        draw.rounded_rectangle((x0, top + 172, max(x1, x0 + 2), top + 212), 6, SPEAKS_RGB)
+        x0, x1 = sheet.x(first), min(RIGHT, sheet.x(last + value.every))
+        box = (x0, top + 172, max(x1, x0 + 2), top + 212)
+        sheet.draw.rounded_rectangle(box, 6, SPEAKS_RGB)
         if typeface(20).getlength(name) + 12 < x1 - x0:
-            draw.text(((x0 + x1) / 2, top + 192), name, PAPER_RGB, typeface(20), "mm")
+            sheet.text((x0 + x1) / 2, top + 192, name, "mm", colour=PAPER_RGB)
 
 
 def _runs(steps: Sequence[Source]) -> Iterator[tuple[str, float, float]]:

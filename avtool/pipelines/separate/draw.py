@@ -9,7 +9,7 @@ from PIL import Image
 
 from avtool.draw.columns import Columns
 from avtool.draw.palette import MAP, PAPER_RGB, palette
-from avtool.draw.sheet import FOOT, GAP, GREY, MARGIN, RIGHT, SIDE, Sheet, row
+from avtool.draw.sheet import FOOT, GREY, MARGIN, RIGHT, SIDE, Sheet, row
 from avtool.pipelines.separate.values import Voices
 from avtool.values import Matrix
 
@@ -36,7 +36,7 @@ def draw_voices(value: Voices, path: Path, title: str) -> None:
         sheet.portrait(y, portrait)
         sheet.draw.ellipse((MARGIN + 8, y + 8, MARGIN + 44, y + 44), PAPER_RGB)
         sheet.text(MARGIN + 26, y + 26, name, "mm", 24)
-    sheet.time_axis(start, end, (foot - GAP, foot - GAP + 8), 6, colour=GREY)
+    sheet.time_axis(start, end, (foot - 28, foot - 20, foot - 14, foot + 62), GREY)
     sheet.save(path, optimize=True)
 
 
