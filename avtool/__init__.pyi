@@ -332,6 +332,7 @@ def localize(
     every: float = 0.2,
     threshold: float = 0.5,
     explain: bool = False,
+    weights: str | None = None,
 ) -> LocalizeResult:
     """Where in the picture a sound comes from, and whether it is there at all.
 
@@ -339,7 +340,8 @@ def localize(
     picture, whose motion agrees with the sound, or a face, whose lips do; beside them stands "nowhere".
     One softmax over all of them (``fusion``) gives the map and how likely the source is
     visible at all. The question is that of Senocak et al., "Learning to localize sound source in visual
-    scenes" (2018).
+    scenes" (2018); a network of theirs that the user has trained is a fourth cue: what looks like the
+    sound.
 
     Args:
         source: a video file.
@@ -350,6 +352,7 @@ def localize(
         every: seconds from one look to the next.
         threshold: what part of the peak's heat still belongs to the source.
         explain: keep what each cue says alone.
+        weights: an attention network of the user's own, which is a cue then.
 
     Returns:
         A Result with sources.

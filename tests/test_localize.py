@@ -23,7 +23,7 @@ from avtool.pipelines.localize import stereo as direction
 from avtool.pipelines.localize import synchrony
 from avtool.pipelines.localize.audit import audit
 from avtool.pipelines.localize.cues import Cues, VisualCues, listen
-from avtool.pipelines.localize.fusion import Weights, fuse, mouth, softened
+from avtool.pipelines.localize.fusion import Weights, decided, explained, fuse, mouth, softened
 from avtool.pipelines.localize.pipeline import Options, locate
 from avtool.pipelines.localize.train import fusion, scenes
 from avtool.speakers.tracks import find
@@ -211,9 +211,9 @@ def test_a_sound_that_begins_at_a_cut_is_of_neither_shot() -> None:
     sound = np.zeros(frames * RATE // FPS, np.float32)
     sound[cut * RATE // FPS :] = 0.1 * rng.standard_normal(len(sound) - cut * RATE // FPS)
     sight = VisualCues(fusion.clip_of(images, sound), (), SIZE)
-    found = dict(looking.moving(sight, listen(Audio.of(sound, RATE)), 5))
-    assert len(found) == 18
-    assert max(agree.max() for agree in found.values()) < 0.1  # what moves with a sound has 0.5
+    found = list(looking.moving(sight, listen(Audio.of(sound, RATE)), 5))
+    assert [each.frame for each in found] == list(range(0, 90, 5))
+    assert max(each.motion.max() for each in found) < 0.1  # what moves with a sound has 0.5
 
 
 def test_what_lights_the_whole_picture_is_no_change_of_brightness() -> None:
@@ -363,6 +363,37 @@ def test_silence_is_nowhere_and_lips_and_side_decide() -> None:
     side = fuse(moment(faces=[5.0, 5.0], side=(-0.7, 1.0)), Weights())
     assert side.faces[0] > 5 * side.faces[1]
     assert np.argmax(side.map.sum(0)) < 8
+
+
+def test_attention_multiplies_the_odds_of_cells_and_faces() -> None:
+    looks = np.full((9, 16), -1.0, np.float32)
+    looks[7, 8] = 4.0
+    faces = [3.0, 3.0]
+    before, after = (fuse(moment(faces=faces, attention=a), Weights()) for a in (None, looks))
+    nowhere = (1 - before.visible) / (1 - after.visible)  # all are told against it
+    ratio = nowhere * after.things[7, 8] / before.things[7, 8]
+    assert ratio == pytest.approx(np.exp(4), rel=1e-3)
+    assert nowhere * after.faces[0] / before.faces[0] == pytest.approx(np.exp(-1), rel=1e-3)
+    there = mouth(moment().boxes[0], 9, 16)
+    assert there is not None
+    on_face = np.where(there.map > 0.01, 3.0, -3.0)
+    lips = fuse(moment(faces=faces, attention=on_face), Weights())
+    assert lips.faces[0] > 20 * lips.faces[1]
+
+
+def test_what_says_most_is_named() -> None:
+    w, cell = Weights(), (7, 8)
+    agree, looks = np.zeros((2, 9, 16), np.float32)
+    agree[cell], looks[cell] = 0.1, 3.9  # 3.8 of log-odds by motion
+    assert decided(moment(motion=agree), w, cell) == "motion"
+    assert decided(moment(motion=agree, attention=looks), w, cell) == "attention"
+    assert decided(moment(motion=agree, attention=0.9 * looks), w, cell) == "motion"
+    aside = moment(motion=agree, side=(0.06, 1.0))
+    assert decided(aside, w, cell) == "stereo"
+    assert decided(replace(aside, attention=2 * looks), w, cell) == "attention"
+    assert "attention" not in explained(aside, w)
+    shown = explained(replace(aside, attention=looks), w)["attention"]
+    assert shown[cell] == shown.max() < 1 and 0 <= shown.min() < 0.6 * shown.max()
 
 
 # Made scenes: one thing sounds

@@ -1,5 +1,6 @@
 """The localizer: a tiny one finds the cell that sounds, its losses are their formulas, and its
-recipe packs, trains and scores; files of boxes in three forms.
+recipe packs, trains, scores and calibrates; as a cue of `avtool localize` it points at what sounds
+by its look; files of boxes in three forms.
 """
 
 from __future__ import annotations
@@ -8,17 +9,27 @@ import csv
 import json
 import math
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import naive
+from conftest import Avtool, naive
 from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
+import avtool as house
 from avtool.errors import InputError
+from avtool.media import Clip
+from avtool.pipelines.localize import attention as attending
+from avtool.pipelines.localize import cues as looking
 from avtool.pipelines.localize.attention_model import (
     CHANNELS,
     DEEP,
@@ -34,9 +45,14 @@ from avtool.pipelines.localize.attention_model import (
     supervised_loss,
 )
 from avtool.pipelines.localize.boxes import Boxes, read_boxes
+from avtool.pipelines.localize.pipeline import Models, Options, Result, locate
+from avtool.pipelines.localize.pipeline import load as load_models
+from avtool.pipelines.localize.train import appearance_scenes as scenes
 from avtool.pipelines.localize.train import attention as recipes
 from avtool.pipelines.localize.train.attention import Draw, Recipe, loss_of, score
 from avtool.pipelines.localize.train.attention_data import Pictures, load, pack
+from avtool.pipelines.localize.train.calibration import calibrate, fitted
+from avtool.values import Audio, Frames
 
 TINY = Config(channels=16, width=16, size=16)
 KINDS, SIDE = 8, 4
@@ -367,6 +383,7 @@ def test_the_recipe_runs_and_goes_on(
         config = Config(**json.loads(file.metadata()["config"]))
         weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     assert config == Config(blocks=MIDDLE, channels=112)
+    assert weights["calibration"].all()
     Localizer(config).load_state_dict(weights)
 
 
@@ -382,6 +399,212 @@ def test_boxes_that_were_not_packed_are_missed(
     monkeypatch.setattr(sys, "argv", ["localizer", *map(str, given)])
     with pytest.raises(InputError, match="holds no marked clip"):
         recipes.main()
+
+
+# Calibration: how much a cosine counts
+
+
+def gaussian(seed: int, count: int, far: float) -> Tensor:
+    """Cosines of 49 cells of spread 0.2 around 0; those of one cell a row are ``far`` higher."""
+    rng = np.random.default_rng(seed)
+    found = rng.normal(0, 0.2, (count, 49))
+    found[np.arange(count), seed % 49] += far
+    return torch.from_numpy(found.astype(np.float32))
+
+
+@pytest.mark.parametrize("boxed", [True, False])
+def test_the_line_is_the_likelihood_ratio(boxed: bool) -> None:
+    """Of two normal distributions apart by d and of one spread s: c * d / s^2 - d^2 / 2 s^2."""
+    inside = torch.ones(4000, 49, dtype=torch.bool)
+    if boxed:
+        inside[:] = torch.arange(49) == 7
+    weight, nothing = fitted(gaussian(7, 4000, 0.5), gaussian(8, 4000, 0.0), inside, 3.0)
+    assert weight == pytest.approx(0.5 / 0.2**2, rel=0.1)
+    assert nothing == pytest.approx(0.25, abs=0.03)
+
+
+def test_what_tells_nothing_counts_nothing_and_few_clips_little() -> None:
+    anywhere = torch.ones(2000, 49, dtype=torch.bool)
+    own, others = gaussian(1, 2000, 0.0), gaussian(2, 2000, 0.0)
+    weight, nothing = fitted(own, others, anywhere, 3.0)
+    said = (weight * (own - nothing)).logsumexp(1) - math.log(49)
+    assert said.abs().mean() < 0.1
+    # Told apart without a fault: the odds of few clips stay those of Platt, (n + 1) : 1.
+    own, others = gaussian(3, 3, 2.0), gaussian(4, 6, 0.0)
+    weight, nothing = fitted(own, others, anywhere[:3], 3.0)
+    said = (weight * (own - nothing)).logsumexp(1) - math.log(49)
+    assert said.mean() == pytest.approx(math.log(4), abs=0.3)
+
+
+def test_an_uncalibrated_network_says_nothing_and_a_calibrated_one_of_the_held_out(
+    model: Localizer,
+) -> None:
+    grid, mel, places = made(60, 6)
+    assert not Localizer(TINY).log_odds(torch.rand(3)).any()
+    boxes = {
+        n: np.array([[k % 4, k // 4, k % 4 + 1, k // 4 + 1]]) / 4 for n, k in enumerate(places)
+    }
+    calibrate(model, Pictures(grid.numpy(), mel.numpy(), np.arange(60), boxes))
+    own = model.log_odds(model(grid, mel)).flatten(1)
+    other = model.log_odds(model(grid, mel.roll(1, 0))).flatten(1)
+    assert own[torch.arange(60), places].mean() > 1
+    assert other.logsumexp(1).mean() < own.logsumexp(1).mean() - 0.5
+
+
+# The cue: looks, moment by moment
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2.99, 3.0, 7.3])
+@pytest.mark.parametrize("block", [700, 16_000, 1 << 20])
+def test_the_sound_around_a_moment_is_that_of_the_training(seconds: float, block: int) -> None:
+    whole = np.arange(round(seconds * 16_000), dtype=np.float32)
+    parts = [whole[None, k : k + block] for k in range(0, len(whole), block)]
+    mono = Audio(lambda: iter(parts), 16_000, 1)
+    for n, heard in enumerate(islice(attending.sounds_around(mono, 10), 25)):
+        looped = np.resize(whole, max(48_000, len(whole)))
+        begin = min(max(0, n * 6400 - 24_000), len(looped) - 48_000)
+        assert np.array_equal(heard, looped[begin : begin + 48_000]), n
+
+
+def test_only_pictures_that_are_answered_for_are_looked_at() -> None:
+    seen = []
+
+    class Grey:
+        def log_odds(self, image: np.ndarray, sound: np.ndarray, grid: tuple[int, int]) -> object:
+            seen.append(int(image[0, 0, 0]))
+            return np.full(grid, image[0, 0, 0], np.float32)
+
+    images = [np.full((36, 64, 3), n, np.uint8) for n in range(120)]
+    frames = Frames(lambda: iter(images), Fraction(25), 64, 36)
+    clip = Clip("grey", Audio.of(np.zeros(80_000, np.float32), 16_000), frames, 4.8)
+    sight = looking.VisualCues(clip, (), (64, 36))
+    assert clip.audio is not None
+    found = looking.moving(sight, looking.listen(clip.audio), 15, Grey())  # type: ignore[arg-type]
+    first = next(found)
+    assert first.frame == 0 and len(seen) <= 5  # no further ahead than half of what motion needs
+    for each in found:
+        assert each.attention is not None and (each.attention == each.frame).all()
+    assert seen == list(range(0, 120, 15))
+
+
+# What sounds by its look: made scenes where nothing else tells
+
+
+def pictures_of(made: Sequence[scenes.Look], backbone: Backbone) -> Pictures:
+    """As ``pack`` makes them of clips of one second."""
+    images, sounds, boxes = [], [], {}
+    for n, each in enumerate(made):
+        which = int(each.kinds[1] >= 0)
+        images.append(cv2.resize(each.images[12], (224, 224), interpolation=cv2.INTER_AREA))
+        sounds.append(np.resize(each.sounds[which], 48_000))
+        boxes[n] = each.boxes[None, which] / [320, 180, 320, 180]
+    parts = torch.from_numpy(np.stack(images)).split(16)
+    grid = torch.cat([backbone(part) for part in parts]).numpy()
+    mel = log_mel(torch.from_numpy(np.stack(sounds))).numpy()
+    return Pictures(grid, mel, np.arange(len(made)), boxes)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tiny network that has learned from made scenes with boxes, as a file."""
+    pytest.importorskip(Backbone.PACKAGE)
+    whole = pictures_of(
+        [scenes.look((n,), seconds=1.0) for n in range(44)], Backbone.pretrained(MIDDLE)
+    )
+    train, held = whole.part(np.arange(32)), whole.part(np.arange(32, 44))
+    torch.manual_seed(0)
+    network, draw = Localizer(Config(width=16, size=16)), Draw(train)
+    optimiser = torch.optim.AdamW(network.parameters(), 5e-3)
+    for step in range(40):
+        loss = loss_of(network.train(), *draw((0, step), 32), Recipe())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    calibrate(network.eval(), held)
+    path = tmp_path_factory.mktemp("mine") / "mine.safetensors"
+    save_file(network.state_dict(), path, {"config": json.dumps(asdict(network.config))})
+    return str(path)
+
+
+def answered(made: scenes.Look, which: int, models: Models | None) -> tuple[bool, bool]:
+    """Whether the peak is on the side of the thing whose sound is heard, and within its box."""
+    frames = Frames(lambda: iter(made.images), Fraction(25), 320, 180)
+    sound = Audio.of(made.sounds[which], 16_000)
+    sight = looking.VisualCues(Clip("made", sound, frames, 1.0), (), (320, 180))
+    found = locate(sight, looking.listen(sound), Options(every=1.0), models=models)
+    (x, y), box = found.clip.peak, made.boxes[which]
+    return int(x // 160) == which, bool(box[0] <= x <= box[2] and box[1] <= y <= box[3])
+
+
+def test_with_weights_the_answer_is_what_sounds_by_its_look_and_without_it_is_chance(
+    weights: str,
+) -> None:
+    """Each scene with the sound of the one and of the other thing: the answer moves with it."""
+    models = load_models(Options(weights=weights), "cpu")
+    own, without = [], []
+    for n in range(10):
+        made = scenes.look((1000, n), both=True, swaying=n % 2 > 0, seconds=1.0)
+        own += [answered(made, which, models) for which in (0, 1)]
+        without += [answered(made, which, None) for which in (0, 1)]
+    assert np.mean([inside for _, inside in own]) >= 0.9
+    assert 0.25 <= np.mean([side for side, _ in without]) <= 0.75
+    assert np.mean([inside for _, inside in without]) < 0.3
+
+
+def test_the_command_takes_weights(
+    avtool: Avtool, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["scenes", "--out", "made", "--count", "1", "--seconds", "1", "--both"]
+    monkeypatch.setattr(sys, "argv", given)
+    scenes.main()
+    table = list(csv.DictReader(Path("made/boxes.csv").read_text().splitlines()))
+    assert [row["file"] for row in table] == ["0000a.mp4", "0000b.mp4"]
+    ran = avtool(
+        "localize", "made", "--weights", weights, "-f", "json,png", "--explain", "-o", "./"
+    )
+    assert ran.code == 0, ran.err
+    for row in table:
+        path = f"{row['file'].removesuffix('.mp4')}.sources.json"
+        clip = json.loads(Path(path).read_text())["clip"]
+        x0, y0, x1, y1 = (float(row[edge]) for edge in ("x0", "y0", "x1", "y1"))
+        assert x0 <= clip["peak"][0] <= x1 and y0 <= clip["peak"][1] <= y1
+        assert clip["cue"] == "attention"
+    found = house.localize("made/0000b.mp4", weights=weights, explain=True)
+    assert isinstance(found, Result)
+    assert found.sources.clip.peak == pytest.approx(clip["peak"], abs=0.06)
+    assert {"motion", "faces", "stereo", "attention"} == set(found.sources.cues[0])
+    # Of the two clips each is the other's control: with its sound the answer leaves the box.
+    ran = avtool(
+        *("eval", "localize", "made", "--boxes", "made/boxes.csv", "--weights", weights, "--json")
+    )
+    score = json.loads(ran.out)
+    assert (score["avtool"]["pointing"], score["another clip's sound"]["pointing"]) == (1, 0)
+
+
+def test_weights_that_are_none_are_told(
+    avtool: Avtool, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("notes.safetensors").write_text("no weights")
+    own = json.dumps(asdict(Config(width=16, size=16)))
+    save_file(Localizer(Config(width=16, size=16)).state_dict(), "raw.safetensors", {"config": own})
+    save_file(
+        Localizer(TINY).state_dict(), "cells.safetensors", {"config": json.dumps(asdict(TINY))}
+    )
+    shipped = Path(house.__file__).parent / "weights" / "lipvoice.safetensors"
+    recipe = "python -m avtool.pipelines.localize.train.attention makes one"
+    for path, said in (
+        ("none.safetensors", "cannot be read"),
+        ("notes.safetensors", f"is no checkpoint of the attention network; {recipe}"),
+        (shipped, f"is no checkpoint of the attention network; {recipe}"),
+        ("cells.safetensors", f"is no checkpoint of the attention network; {recipe}"),
+        ("raw.safetensors", "was never calibrated"),
+    ):
+        with pytest.raises(InputError, match=said) as told:
+            attending.load(str(path), "cpu")
+        assert str(path) in str(told.value) and "\n" not in str(told.value)
+    monkeypatch.setitem(sys.modules, Backbone.PACKAGE, None)
+    with pytest.raises(InputError, match=r"pip install 'avtool\[train\]'"):
+        attending.load(weights, "cpu")
 
 
 def test_our_table_of_boxes(tmp_path: Path) -> None:

@@ -125,7 +125,8 @@ def work(request: Request, speech: Path, job: Job, tick: Tick) -> Report:
         moved = found.motion
         length = clip.duration if request.options.length == "speech" else None
         frames = _counted(marked(found.lips) if request.extra["mark"] else found.lips, tick, length)
-        _write(found, frames, clip.audio, wanted, f"{job.title} says {Path(clip.name).name}")
+        who = "the drawn head" if request.extra["avatar"] else job.title
+        _write(found, frames, clip.sound(), wanted, f"{who} says {Path(clip.name).name}")
         if found.passed:
             facts["passed"] = [[round(a, 2), round(b, 2)] for a, b in found.passed]
             listed = ", ".join(f"{a:g}-{b:g} s" for a, b in facts["passed"][:8])
@@ -173,10 +174,9 @@ def _run(
 
 
 def _write(
-    found: pipeline.Result, frames: Frames, audio: Audio | None, paths: list[Path], title: str
+    found: pipeline.Result, frames: Frames, audio: Audio, paths: list[Path], title: str
 ) -> None:
     """The video and the summary of it, reading the pictures once."""
-    assert audio is not None
     kept = pipeline.Moments(found, audio)
     watched = kept.watching(frames)
     videos = [path for path in paths if path.suffix in formats(Video)]

@@ -27,6 +27,7 @@ from avtool.models.layers import Norm
 from avtool.models.lipvoice import mel_filters
 
 RATE = 16_000
+SECONDS = 3  # of sound around a picture
 N_FFT, HOP_SAMPLES, MELS = 512, 320, 64
 SIZE = 224  # width and height that a picture is brought to, in pixels
 MIDDLE, DEEP = 11, 16  # blocks of the picture network: 14 x 14 finer cells, 7 x 7 that know more
@@ -65,6 +66,9 @@ class Localizer(nn.Module):
         self.cell_in = nn.LayerNorm(config.channels)
         self.cell_out = nn.Linear(config.channels, config.size)  # a 1 x 1 convolution
         self.log_scale = nn.Parameter(torch.tensor(3.3).log())
+        # How much a unit of cosine counts, and the cosine that says nothing; see ``log_odds``.
+        self.calibration: Tensor
+        self.register_buffer("calibration", torch.zeros(2))
 
     def forward(self, grid: Tensor, log_mel: Tensor) -> Tensor:
         """How well each cell fits its own row's sound, -1 to 1.
@@ -77,6 +81,14 @@ class Localizer(nn.Module):
     def all_pairs(self, grid: Tensor, log_mel: Tensor) -> Tensor:
         """How well each cell fits every sound: [sounds, pictures, h, w]."""
         return torch.einsum("bdhw,sd->sbhw", self.cells(grid), self.sounds(log_mel))
+
+    def log_odds(self, cosine: Tensor) -> Tensor:
+        """What a cell's cosine says of its being the source, against the sound being elsewhere.
+
+        A line, fitted to clips that were not learned from (``train.calibration``); until then 0.
+        """
+        weight, nothing = self.calibration.unbind()
+        return weight * (cosine - nothing)
 
     @property
     def temperature(self) -> Tensor:

@@ -9,20 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from avtool.errors import InputError
 from avtool.media import Clip
 from avtool.pipelines.localize.cues import VisualCues, listen
-from avtool.pipelines.localize.pipeline import Options, Tracks, faces_of, locate
+from avtool.pipelines.localize.pipeline import Models, Options, Tracks, faces_of, load, locate
 from avtool.pipelines.localize.values import Source, Sources
 from avtool.signal.resample import at_rate
 from avtool.values import Array, Audio
-
-if TYPE_CHECKING:
-    from avtool.models.lipvoice import LipVoice
 
 SHIFT = 2.0  # seconds
 
@@ -55,7 +52,7 @@ def audit(
     *,
     tracks: Tracks | None = None,
     size: tuple[int, int] | None = None,
-    models: LipVoice | None = None,
+    models: Models | None = None,
 ) -> list[Moved]:
     """Hold other sounds against the same pictures.
 
@@ -71,10 +68,11 @@ def audit(
     sight = VisualCues(
         clip, faces_of(clip, tracks), size or (clip.frames.width, clip.frames.height)
     )
-    own = locate(sight, listen(clip.audio), options, lipvoice=models)
+    models = models or load(options)
+    own = locate(sight, listen(clip.audio), options, models=models)
     rows = [Moved("own sound", _visible(own), 0.0, 0.0)]
     for control, sound in _controls(clip.audio, other):
-        rows.append(_compared(control, own, locate(sight, listen(sound), options, lipvoice=models)))
+        rows.append(_compared(control, own, locate(sight, listen(sound), options, models=models)))
     return [*rows, *_floors(own, sight)]
 
 

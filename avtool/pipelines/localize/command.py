@@ -10,6 +10,12 @@ from avtool.cli import options as opt
 from avtool.cli.program import app, evaluation
 
 PLACE = 4
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights", metavar="PATH", help="An attention network of your own, as one more cue"
+    ),
+]
 
 
 @app.command()
@@ -31,6 +37,7 @@ def localize(
         bool,
         typer.Option("--audit", help="Print how far the map moves with other sounds, or none."),
     ] = False,
+    weights: Weights = None,
     device: opt.Device = "auto",
     out: opt.Out = None,
     format: opt.Formats = None,
@@ -53,7 +60,7 @@ def localize(
     from avtool.pipelines.localize.pipeline import Options
     from avtool.pipelines.localize.work import FILES, audited, work
 
-    options = Options(every=every, threshold=threshold, explain=explain)
+    options = Options(every=every, threshold=threshold, explain=explain, weights=weights)
     request = Request(options, start, duration, strict, device, {"boxes": boxes})
     if audit:
         if out or format:
@@ -74,6 +81,7 @@ def evaluate(
             help="True boxes: CSV, VGG-SS's json, or Flickr-SoundNet's folder of xml",
         ),
     ],
+    weights: Weights = None,
     json: opt.Json = False,
 ) -> None:
     """Places of sounds against true boxes.
@@ -82,4 +90,4 @@ def evaluate(
     """
     from avtool.pipelines.localize.evaluate import report
 
-    report(inputs, boxes=boxes, as_json=json)
+    report(inputs, boxes=boxes, weights=weights, as_json=json)

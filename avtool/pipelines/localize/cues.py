@@ -1,4 +1,4 @@
-"""What tells where a sound comes from, moment by moment: motion, faces, and two channels.
+"""What tells where a sound comes from, moment by moment: motion, faces, two channels, and looks.
 
 A ``Sound`` is listened to and ``VisualCues`` are looked at by themselves; ``cue_evidence`` compares
 the two, also a sound with pictures that it does not belong to.
@@ -7,9 +7,10 @@ the two, also a sound with pictures that it does not belong to.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from avtool.values import FPS, RATE, Array, Audio
 
 if TYPE_CHECKING:
     from avtool.models.lipvoice import LipVoice
+    from avtool.pipelines.localize.attention import Attention
 
 SPAN = 101  # frames that are held against the sound at a time
 SPOKEN = 19.0  # frames: spread of the window in which a face's evidence adds up
@@ -59,8 +61,11 @@ class VisualCues:
         """Rows and columns of maps."""
         return grid_of(*self.size)
 
-    def fields(self) -> Iterator[Field]:
+    def fields(self, look: Callable[[int, Array], None] | None = None) -> Iterator[Field]:
         """The motion at each picture (see ``optical_flow``).
+
+        Args:
+            look: is shown each picture with its number, before its motion is given.
 
         Raises:
             InputError: the clip's pictures were not asked for, or there are none.
@@ -68,17 +73,22 @@ class VisualCues:
         if self.clip.frames is None:
             raise InputError(f"{self.clip.name}: its pictures were not asked for")
         count = 0
-        for each in fields(self._kept(self.clip.frames.images(), not self.shown), *self.size):
+        images = self._kept(self.clip.frames.images(), not self.shown, look)
+        for each in fields(images, *self.size):
             count += 1
             yield each
         if not count:
             raise InputError(f"{self.clip.name}: no picture lies in this part of it")
 
-    def _kept(self, images: Iterator[Array], first: bool) -> Iterator[Array]:
+    def _kept(
+        self, images: Iterator[Array], first: bool, look: Callable[[int, Array], None] | None
+    ) -> Iterator[Array]:
         gap = max(1, round((self.clip.duration or 10.0) * FPS / PICTURES))
         for number, image in enumerate(images):
             if first and number % gap == gap // 2 and len(self.shown) < PICTURES:
                 self.shown.append((self.start + number / FPS, image))
+            if look is not None:
+                look(number, image)
             yield image
 
 
@@ -105,7 +115,9 @@ class Cues:
     Shape:
         motion: float32 [rows, columns], agreement of motion with sound, 0 and up; faces:
         float [faces], log-odds that lips and sound belong together, None where a face is not
-        seen; boxes: of faces, float [4] in parts of the picture; side: place -1 to 1, confidence.
+        seen; boxes: of faces, float [4] in parts of the picture; side: place -1 to 1, confidence;
+        attention: float32 [rows, columns], log-odds that a cell looks like the sound, against its
+        being elsewhere; None without a network for it.
     """
 
     frame: int
@@ -114,6 +126,7 @@ class Cues:
     boxes: list[Array | None]
     side: tuple[float, float]
     heard: bool
+    attention: Array | None = None
 
 
 def listen(audio: Audio) -> Sound:
@@ -153,28 +166,57 @@ def _power(block: Array) -> list[float]:
     return [float(np.square(mean[k : k + step]).mean()) for k in range(0, len(mean), step)]
 
 
-def moving(sight: VisualCues, sound: Sound, every: int) -> Iterator[tuple[int, Array]]:
-    """Frame, and how each cell's motion agrees with the sound, at every so many frames.
+class Seen(NamedTuple):
+    """What the pictures around one frame say; ``motion`` and ``attention`` as in ``Cues``."""
 
-    Shape:
-        the second: float32 [rows, columns], 0 and up
+    frame: int
+    motion: Array
+    attention: Array | None
+
+
+def moving(
+    sight: VisualCues, sound: Sound, every: int, attention: Attention | None = None
+) -> Iterator[Seen]:
+    """How each cell's motion, and its looks, agree with the sound, at every so many frames.
+
+    The pictures are read once; those at these frames, and no others, are shown to ``attention``.
 
     Raises:
         InputError: there are no pictures.
     """
+    if attention is None:
+        yield from _agreeing(sight, sound, every, sight.fields())
+        return
+    from avtool.pipelines.localize.attention import sounds_around
+
+    ahead: deque[Array] = deque()  # pictures are seen up to half a span before they are told of
+    with closing(sounds_around(sound.mono, every)) as around:
+
+        def look(number: int, image: Array) -> None:
+            if number % every == 0:
+                ahead.append(attention.log_odds(image, next(around), sight.grid))
+
+        for each in _agreeing(sight, sound, every, sight.fields(look)):
+            yield each._replace(attention=ahead.popleft())
+
+
+def _agreeing(
+    sight: VisualCues, sound: Sound, every: int, found: Iterator[Field]
+) -> Iterator[Seen]:
     frames = len(sound.level)
-    for middle, window, place in _windows(sight.fields(), every):
+    for middle, window, place in _windows(found, every):
         first = middle - place - LAG - FAR
         times = np.arange(first, first + len(window) + 2 * (LAG + FAR))
         heard = sound.moves[:, np.clip(times, 0, frames - 1)]
-        yield middle, synchrony(histories(window, place), place, heard, sight.grid)
+        agree = synchrony(histories(window, place), place, heard, sight.grid)
+        yield Seen(middle, agree, None)
 
 
 def cue_evidence(
     sight: VisualCues,
     sound: Sound,
     every: int,
-    agreed: Iterable[tuple[int, Array]] | None = None,
+    agreed: Iterable[Seen] | None = None,
     lipvoice: LipVoice | None = None,
 ) -> Iterator[Cues]:
     """What each cue says at every so many frames, from the first.
@@ -189,7 +231,7 @@ def cue_evidence(
     spoken = spoken_by(sight.tracks, sound, lipvoice)
     places = [{int(frame): n for n, frame in enumerate(track.frames)} for track in sight.tracks]
     scale = np.tile(np.array(sight.size, np.float64), 2)
-    for middle, agree in agreed or moving(sight, sound, every):
+    for middle, agree, looks in agreed or moving(sight, sound, every):
         faces, boxes = [], []  # type: list[float | None], list[Array | None]
         for track, at, odds in zip(sight.tracks, places, spoken, strict=True):
             here = at.get(middle)
@@ -200,7 +242,7 @@ def cue_evidence(
         sure = float(side[:, 1].mean()) if len(side) else 0.0
         where = float((side[:, 0] * side[:, 1]).sum() / max(side[:, 1].sum(), 1e-6))
         is_heard = bool(sound.level[near].max(initial=-120) > SILENT_DB)
-        yield Cues(middle, agree, faces, boxes, (where, sure), is_heard)
+        yield Cues(middle, agree, faces, boxes, (where, sure), is_heard, looks)
 
 
 def _windows(found: Iterator[Field], every: int) -> Iterator[tuple[int, list[Field], int]]:

@@ -17,17 +17,19 @@ from avtool.pipelines.localize import cues
 from avtool.pipelines.localize.audit import mean_map, motion_of
 from avtool.pipelines.localize.boxes import read_boxes
 from avtool.pipelines.localize.cues import VisualCues
-from avtool.pipelines.localize.pipeline import SPEC, locate
+from avtool.pipelines.localize.pipeline import SPEC, Options, load, locate
 from avtool.speakers.tracks import find
 from avtool.values import Array
 
 
-def report(inputs: Sequence[str], *, boxes: str, as_json: bool) -> None:
+def report(inputs: Sequence[str], *, boxes: str, weights: str | None, as_json: bool) -> None:
     """Measure `avtool localize` on clips whose boxes are known; prints a table.
 
     Raises:
-        InputError: the boxes cannot be read, or no clip has any.
+        InputError: the boxes or the weights cannot be read, or no clip has any box.
     """
+    options = Options(weights=weights)
+    models = load(options)
     known = read_boxes(Path(boxes))
     files = [path for text in inputs for path in videos(Path(text))]
     found: dict[str, list[tuple[float, bool]]] = {}
@@ -46,13 +48,17 @@ def report(inputs: Sequence[str], *, boxes: str, as_json: bool) -> None:
         clips.append((sight, cues.listen(clip.audio), truth))
     if not clips:
         raise InputError(f"{', '.join(inputs)}: no clip with sound has boxes in {boxes}")
+
+    def map_of(sight: VisualCues, sound: cues.Sound) -> Array:
+        return mean_map(locate(sight, sound, options, models=models), sight.grid)
+
     for place, (sight, sound, truth) in enumerate(clips):
         other = clips[(place + 1) % len(clips)][1]
         rows, cols = sight.grid
         x, y = np.arange(cols) - (cols - 1) / 2, np.arange(rows)[:, None] - (rows - 1) / 2
         maps = {
-            "avtool": mean_map(locate(sight, sound), sight.grid),
-            "another clip's sound": mean_map(locate(sight, other), sight.grid),
+            "avtool": map_of(sight, sound),
+            "another clip's sound": map_of(sight, other),
             "most motion": motion_of(sight),
             "middle": np.exp(-2 * ((x / cols) ** 2 + (y / rows) ** 2)),
         }

@@ -1,7 +1,8 @@
-"""One probability out of three cues: which cell or face the sound comes from, or nowhere.
+"""One probability out of all cues: which cell or face the sound comes from, or nowhere.
 
 A softmax over all cells, all faces and "nowhere" of what the cues say of each; the weights were
-fitted by maximum likelihood on made scenes (``train.fusion``).
+fitted by maximum likelihood on made scenes (``train.fusion``). The attention cue, where there is
+one, has its own weight already (``attention``) and is added as it is.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ def fuse(cues: Cues, weights: Weights) -> Fused:
         return Fused(nothing, nothing, np.zeros(len(cues.faces)))
     side = weights.side * columns(*cues.side, cols)
     odds = weights.thing - np.log(rows * cols) + weights.motion * cues.motion + side
+    if cues.attention is not None:
+        odds = odds + cues.attention
     spots = [mouth(box, rows, cols) for box in cues.boxes]
     heads = np.zeros(len(spots))
     for n, (said, spot) in enumerate(zip(cues.faces, spots, strict=True)):
@@ -75,6 +78,8 @@ def fuse(cues: Cues, weights: Weights) -> Fused:
         agree = float((cues.motion * spot.map).sum())
         at = float((side * spot.map.sum(0)).sum())
         heads[n] = weights.face + weights.lips * said + WITHIN * weights.motion * agree + at
+        if cues.attention is not None:  # of a face as of a cell, else what is beside it would win
+            heads[n] += float((cues.attention * spot.map).sum())
     top = max(0.0, float(odds.max()), float(heads.max(initial=-np.inf)))
     things, faces = np.exp(odds - top), np.exp(heads - top)
     total = np.exp(-top) + things.sum() + faces.sum()
@@ -127,8 +132,22 @@ def explained(cues: Cues, weights: Weights) -> dict[str, Array]:
             odds = 1 / (1 + np.exp(-weights.face - weights.lips * said))
             faces = np.maximum(faces, softened(spot.map) * np.float32(odds))
     side = np.exp(weights.side * columns(*cues.side, cols)) * cues.side[1]
-    return {
+    found: dict[str, Array] = {
         "motion": np.clip(weights.motion * cues.motion / 12, 0, 1),
         "faces": faces,
         "stereo": np.tile(np.clip(side / 2, 0, 1), (rows, 1)).astype(np.float32),
     }
+    if cues.attention is not None:
+        fits = np.exp(np.minimum(cues.attention, 30))
+        found["attention"] = softened(fits) * np.float32(fits.mean() / (1 + fits.mean()))
+    return found
+
+
+def decided(cues: Cues, weights: Weights, cell: tuple[int, int]) -> str:
+    """The cue that says most for a cell: motion, stereo or attention."""
+    cue = "stereo" if cues.side[1] * 0.5 > cues.motion[cell] else "motion"
+    if cues.attention is not None:
+        side = weights.side * columns(*cues.side, cues.motion.shape[1])[cell[1]]
+        if cues.attention[cell] > max(weights.motion * cues.motion[cell], side):
+            cue = "attention"
+    return cue

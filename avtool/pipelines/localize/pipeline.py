@@ -4,7 +4,8 @@ Three cues are held against each other (see ``cues``). A place is either a cell 
 picture, whose motion agrees with the sound, or a face, whose lips do; beside them stands "nowhere".
 One softmax over all of them (``fusion``) gives the map and how likely the source is
 visible at all. The question is that of Senocak et al., "Learning to localize sound source in visual
-scenes" (2018).
+scenes" (2018); a network of theirs that the user has trained is a fourth cue: what looks like the
+sound.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -20,8 +21,16 @@ import numpy as np
 from avtool.errors import InputError
 from avtool.face import Track
 from avtool.media import Clip, Spec
-from avtool.pipelines.localize.cues import Cues, Sound, VisualCues, cue_evidence, listen, moving
-from avtool.pipelines.localize.fusion import Fused, Weights, explained, fuse, softened
+from avtool.pipelines.localize.cues import (
+    Cues,
+    Seen,
+    Sound,
+    VisualCues,
+    cue_evidence,
+    listen,
+    moving,
+)
+from avtool.pipelines.localize.fusion import Fused, Weights, decided, explained, fuse, softened
 from avtool.pipelines.localize.values import Source, Sources
 from avtool.prefetch import Prefetch
 from avtool.speakers.tracks import find
@@ -30,6 +39,7 @@ from avtool.values import FPS, RATE, Array
 
 if TYPE_CHECKING:
     from avtool.models.lipvoice import LipVoice
+    from avtool.pipelines.localize.attention import Attention
 
 SPEC = Spec(audio=True, frames=True, rate=RATE, channel=0, fps=Fraction(FPS))
 LONGEST = 60  # seconds from one look to the next
@@ -44,6 +54,7 @@ class Options:
         every: seconds from one look to the next.
         threshold: what part of the peak's heat still belongs to the source.
         explain: keep what each cue says alone.
+        weights: an attention network of the user's own, which is a cue then.
 
     Raises:
         InputError: a value is out of its range.
@@ -52,6 +63,7 @@ class Options:
     every: float = 0.2
     threshold: float = 0.5
     explain: bool = False
+    weights: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
@@ -74,16 +86,29 @@ class Result:
     sources: Sources
 
 
-def load(options: Options = Options(), device: str = "auto") -> LipVoice:
-    """The lip-voice match, once for many clips.
+class Models(NamedTuple):
+    """The lip-voice match, and the attention network where one is asked for; see ``load``."""
+
+    lipvoice: LipVoice
+    attention: Attention | None
+
+
+def load(options: Options = Options(), device: str = "auto") -> Models:
+    """The networks, once for many clips.
 
     Raises:
-        InputError: there is no such device.
+        InputError: there is no such device; the user's weights cannot be used.
     """
     from avtool.models import weights
     from avtool.models.lipvoice import LipVoice
 
-    return weights.load(LipVoice, device=weights.device(device))
+    device = weights.device(device)
+    attention = None
+    if options.weights is not None:
+        from avtool.pipelines.localize.attention import load as own
+
+        attention = own(options.weights, device)
+    return Models(weights.load(LipVoice, device=device), attention)
 
 
 Tracks = Sequence[Track] | Callable[[], Sequence[Track]]
@@ -95,7 +120,7 @@ def run(
     *,
     tracks: Tracks | None = None,
     size: tuple[int, int] | None = None,
-    models: LipVoice | None = None,
+    models: Models | None = None,
 ) -> Result:
     """Find the source of a clip's sound in its pictures.
 
@@ -111,7 +136,9 @@ def run(
         raise InputError(f"{clip.name}: needs both sound and pictures")
     sight = VisualCues(clip, (), size or (clip.frames.width, clip.frames.height))
     sound = listen(clip.audio)
-    with Prefetch(moving(sight, sound, options.frames), BEFORE) as agreed:  # while faces are found
+    models = models or load(options)
+    seen = moving(sight, sound, options.frames, models.attention)
+    with Prefetch(seen, BEFORE) as agreed:  # while faces are found
         sight = replace(sight, tracks=faces_of(clip, tracks))
         return Result(locate(sight, sound, options, agreed, models))
 
@@ -127,13 +154,14 @@ def locate(
     sight: VisualCues,
     sound: Sound,
     options: Options = Options(),
-    agreed: Iterable[tuple[int, Array]] | None = None,
-    lipvoice: LipVoice | None = None,
+    agreed: Iterable[Seen] | None = None,
+    models: Models | None = None,
 ) -> Sources:
     """Hold a sound against pictures.
 
     Args:
         agreed: what ``cues.moving`` gives, where that has begun.
+        models: what ``load`` gave; None loads it now, where it is needed.
 
     Raises:
         InputError: there are no pictures.
@@ -144,10 +172,14 @@ def locate(
     heard, shown, things = 0, np.zeros((rows, cols)), np.zeros((rows, cols))
     faces = np.zeros(len(sight.tracks))
     alone: list[dict[str, Array]] = []
+    if models is None and options.weights is not None:
+        models = load(options)
+    lipvoice, attention = models or (None, None)
+    agreed = agreed or moving(sight, sound, every, attention)
     for cues in cue_evidence(sight, sound, every, agreed, lipvoice):
         fused = fuse(cues, weights)
         maps.append(fused.map.reshape(1, -1))
-        steps.append(_source(fused, cues, sight, options.threshold))
+        steps.append(_source(fused, cues, sight, weights, options.threshold))
         heard, faces = heard + cues.heard, faces + fused.faces
         shown, things = shown + fused.map, things + fused.things
         due = [round((time - sight.start) * FPS) for time, _ in sight.shown[len(alone) :]]
@@ -162,9 +194,10 @@ def locate(
         pairs = zip(each_map(), steps, strict=True)
         return (softened(each) * step.visible for each, step in pairs)
 
-    whole = _source(mean, None, sight, options.threshold)
-    if whole.cue != "face" and sum(step.cue == "stereo" for step in steps) > len(steps) / 2:
-        whole = replace(whole, cue="stereo")
+    whole = _source(mean, None, sight, weights, options.threshold)
+    for cue in ("stereo", "attention"):
+        if whole.cue != "face" and sum(step.cue == cue for step in steps) > len(steps) / 2:
+            whole = replace(whole, cue=cue)
     return Sources(
         steps,
         whole,
@@ -178,7 +211,9 @@ def locate(
     )
 
 
-def _source(fused: Fused, cues: Cues | None, sight: VisualCues, threshold: float) -> Source:
+def _source(
+    fused: Fused, cues: Cues | None, sight: VisualCues, weights: Weights, threshold: float
+) -> Source:
     """The likeliest source: a face, or a region of the map."""
     rows, cols = sight.grid
     scale = np.array([sight.size[0] / cols, sight.size[1] / rows])
@@ -199,9 +234,7 @@ def _source(fused: Fused, cues: Cues | None, sight: VisualCues, threshold: float
         middle = np.array(top[::-1], float)  # a ring, say: its middle is not of it
     peak = (middle + 0.5) * scale
     edges = np.array([x.min(), y.min(), x.max() + 1, y.max() + 1]) * np.tile(scale, 2)
-    cue = "motion"
-    if cues and cues.side[1] * 0.5 > cues.motion[top]:
-        cue = "stereo"
+    cue = decided(cues, weights, (int(top[0]), int(top[1]))) if cues else "motion"
     return Source(time, fused.visible, (float(peak[0]), float(peak[1])), _four(edges), cue, None)
 
 

@@ -20,7 +20,8 @@ class Source:
     Args:
         visible: how likely the source is in the picture at all, 0 to 1.
         peak: x, y; box: x0, y0, x1, y1, both in source pixels.
-        cue: what told most: "face", "motion" or "stereo"; face: its number, where it is one.
+        cue: what told most: "face", "motion", "stereo" or "attention"; face: its number, where it
+            is one.
     """
 
     time: float

@@ -6,7 +6,8 @@ It learns from a folder of clips with sound, of any kind: which sound goes with 
 where ``--boxes`` says where the source is, that the map lies there. The picture network is run
 once, its cells are packed with the sound around each picture; what learns is small. A tenth of the
 clips is not learned from; the log says how often their sounds find their own pictures, and with
-boxes how well the maps fit, beside chance, the centre, and the map of another clip's sound.
+boxes how well the maps fit, beside chance, the centre, and the map of another clip's sound. The
+same clips tell how much the network counts in ``avtool localize --weights`` (``calibration``).
 
 Clips cut from one recording should not be spread over a folder: held out and learned from, they
 look alike, and the log is too good.
@@ -40,6 +41,7 @@ from avtool.pipelines.localize.attention_model import (
 )
 from avtool.pipelines.localize.boxes import read_boxes
 from avtool.pipelines.localize.train.attention_data import Pictures, load, pack
+from avtool.pipelines.localize.train.calibration import calibrate
 from avtool.training.trainer import Trainer, arguments
 
 
@@ -212,7 +214,8 @@ def main() -> None:
         given.minutes * 60,
         every=60,
     ):
-        pass
+        calibrate(run.average, pictures["valid"])
+        run.save()
 
 
 if __name__ == "__main__":

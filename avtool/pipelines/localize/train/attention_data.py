@@ -23,13 +23,13 @@ from avtool.pipelines.localize.attention_model import (
     MELS,
     MIDDLE,
     RATE,
+    SECONDS,
     SIZE,
     log_mel,
 )
 from avtool.pipelines.localize.boxes import Boxes
 from avtool.values import Array
 
-SECONDS = 3  # of sound around a picture
 LOOKS = 4  # a second; one is kept, as at lower rates a picture may be half a step late
 PACKED = 60 << 20  # bytes, the aim
 FEWEST = 4  # clips

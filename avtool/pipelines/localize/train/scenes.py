@@ -54,7 +54,7 @@ def scene(
     rng = np.random.default_rng(seed)
     width, height = size
     frames = round(seconds * FPS)
-    images = np.repeat(_background(rng, width, height)[None], frames, 0)
+    images = np.repeat(background(rng, width, height)[None], frames, 0)
     sounds = np.zeros((things, round(seconds * RATE)), np.float32)
     boxes = np.zeros((things, frames, 4), np.float32)
     lane = width / things
@@ -94,7 +94,8 @@ def gated(rng: np.random.Generator, take: Array, moments: Array, length: int) ->
     return out * np.float32(0.1 / (np.sqrt(np.mean(out**2)) + 1e-6))
 
 
-def _background(rng: np.random.Generator, width: int, height: int) -> Array:
+def background(rng: np.random.Generator, width: int, height: int) -> Array:
+    """A coarse and a fine pattern, float [height, width, 3]."""
     coarse = rng.uniform(80, 170, (5, 8, 1)) + rng.uniform(-25, 25, (5, 8, 3))
     fine = rng.normal(0, 12, (height // 4, width // 4, 1)).astype(np.float32)
     field = cv2.resize(coarse.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
