@@ -12,6 +12,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+# Here and in the processes that tests start: threads that wait for each other spin, which costs
+# more than it gives, and most where several suites share a machine. Said before torch is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
+
 import av
 import numpy as np
 import pytest
@@ -20,6 +25,7 @@ import soundfile
 from avtool import app, media
 from avtool.cli.terminal import say
 from avtool.media import ffmpeg
+from avtool.models import weights
 
 X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
 
@@ -53,14 +59,14 @@ def opened(source: Source) -> media.Media:
 def sound(source: Source, **spec: Any) -> np.ndarray:
     """All channels [channels, time], or as ``spec`` says."""
     clip = opened(source).clip(media.Spec(audio=True, **{"channel": 0, **spec}))
-    return clip.audio.samples
+    return clip.sound().samples
 
 
 def pictures(source: Source, fps: float | Fraction | None = None, **spec: Any) -> np.ndarray:
     """Frames [time, height, width, 3]."""
     fps = None if fps is None else Fraction(fps)
     clip = opened(source).clip(media.Spec(frames=True, fps=fps, **spec))
-    return np.array(list(clip.frames.images()))
+    return np.array(list(clip.pictures().images()))
 
 
 def pyav_pictures(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
@@ -69,6 +75,12 @@ def pyav_pictures(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
         zero = file.start_time / av.time_base
         found = [(f.time - zero, f.to_ndarray(format="rgb24")) for f in file.decode(video=0)]
     return np.array([time for time, _ in found]), np.array([image for _, image in found])
+
+
+def pyav_time(packet: av.Packet[Any]) -> float:
+    """When a packet is shown, seconds."""
+    assert packet.pts is not None and packet.time_base is not None
+    return float(packet.pts * packet.time_base)
 
 
 def pyav_sound(path: Path | str) -> np.ndarray:
@@ -153,14 +165,26 @@ def no_ffmpeg_stays() -> Iterator[None]:
         before(self, *arguments, **keywords)
         started.append(self._process.pid)
 
-    ffmpeg.Run.__init__ = noted
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ffmpeg.Run, "__init__", noted)
         yield
-    finally:
-        ffmpeg.Run.__init__ = before
         left = [pid for pid in started if alive(pid)]
         ffmpeg.kill_all()
     assert not left and not ffmpeg._running
+
+
+@pytest.fixture
+def networks_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the networks whose weights are read from now on; none is there yet."""
+    read, names = weights._read, list[str]()
+
+    def noted(network: type[Any], path: Any) -> Any:
+        names.append(network.__name__)
+        return read(network, path)
+
+    monkeypatch.setattr(weights, "_loaded", {})
+    monkeypatch.setattr(weights, "_read", noted)
+    return names
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,8 @@ import stubs
 from conftest import Avtool, naive
 
 import avtool as house
-from avtool import app, media, pipelines
+from avtool import media, pipelines
+from avtool.cli.program import app
 from avtool.errors import InputError, MediaError
 from avtool.media.image import read_picture
 from avtool.values import Matrix
@@ -31,7 +32,7 @@ from avtool.values import Matrix
 ROOT = Path(__file__).parents[1]
 MEDIA = ROOT / "sample_media"
 SPEECH, COCKTAIL, FACE = (MEDIA / name for name in ("speech.wav", "cocktail.mp4", "face.png"))
-COMMANDS = {command.callback.__name__ for command in app.app.registered_commands}
+COMMANDS = {each.callback.__name__ for each in app.registered_commands if each.callback}
 COMMANDS -= {"info", "doctor"}  # what the terminal has and Python needs not
 FEATURES = ["waveform", "spectrogram", "mel", "mfcc"]
 
@@ -95,6 +96,13 @@ def test_the_signature_is_that_of_the_options(name: str) -> None:
     assert ("device" in taken) == (name not in FEATURES)
 
 
+@pytest.mark.parametrize("name", sorted(house.__all__))
+def test_every_function_opens_what_it_is_given(name: str) -> None:
+    sources = ["missing.png", "missing.wav"] if name == "lips" else ["missing.wav"]
+    with pytest.raises(MediaError, match=r"^missing\.(png|wav): (no such file|does not exist)"):
+        getattr(house, name)(*sources)
+
+
 def test_help_says_what_the_options_mean() -> None:
     said = pydoc.plain(pydoc.render_doc(house.mfcc))
     for words in (
@@ -121,7 +129,7 @@ def test_what_a_pipeline_says_of_its_options_is_in_the_help(name: str) -> None:
     for kind in pipelines.pipeline(name).Options.__mro__[:-1]:
         told = inspect.cleandoc(kind.__doc__).partition("Args:\n")[2].partition("\n\n")[0]
         for line in told.splitlines():
-            assert line.strip() in inspect.getdoc(getattr(house, name))
+            assert line.strip() in (inspect.getdoc(getattr(house, name)) or "")
 
 
 # Types.
@@ -130,8 +138,23 @@ def test_what_a_pipeline_says_of_its_options_is_in_the_help(name: str) -> None:
 def test_the_stub_is_what_the_functions_are() -> None:
     text = stubs.STUB.read_text()
     assert stubs.generated() == text, "run: python tests/stubs.py --write"
-    assert text.replace("n_mels: int = 80", "n_mels: str = 80") != text  # a lie would be seen
     assert text.count("n_mels: int = 80,") == 2
+
+
+def test_a_stub_that_lies_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lie = stubs.STUB.read_text().replace("n_mels: int = 80", "n_mels: str = 80", 1)
+    monkeypatch.setattr(stubs, "STUB", tmp_path / "stub.pyi")
+    monkeypatch.setattr(sys, "argv", ["stubs.py", "--check"])
+    stubs.STUB.write_text(lie)
+    assert stubs.main() == 1
+    said = capsys.readouterr().out
+    assert "-    n_mels: str = 80," in said and "+    n_mels: int = 80," in said
+    monkeypatch.setattr(sys, "argv", ["stubs.py", "--write"])
+    stubs.main()
+    monkeypatch.setattr(sys, "argv", ["stubs.py", "--check"])
+    assert stubs.main() == 0 and stubs.STUB.read_text() != lie
 
 
 def test_types_ship() -> None:
@@ -233,14 +256,15 @@ def test_an_array_may_be_changed_afterwards() -> None:
 
 def test_a_voice_may_be_an_array() -> None:
     samples, rate = soundfile.read(SPEECH, dtype="int16")
-    wanted, found = house.speech2face(SPEECH), house.speech2face(samples, rate=rate)
+    wanted = house.speech2face(SPEECH, samples=1)
+    found = house.speech2face(samples, rate=rate, samples=1)
     assert found.face.report == wanted.face.report
     np.testing.assert_array_equal(found.face.portrait, wanted.face.portrait)
 
 
 def test_face_and_speech_may_be_arrays() -> None:
     samples, rate = soundfile.read(SPEECH)
-    part = {"start": 1.0, "duration": 1.5, "still": True}
+    part: dict[str, Any] = {"start": 1.0, "duration": 1.5, "still": True}
     wanted = house.lips(FACE, SPEECH, **part)
     found = house.lips(read_picture(FACE), samples, rate=rate, **part)
     np.testing.assert_array_equal(found.motion.amounts, wanted.motion.amounts)
@@ -313,10 +337,16 @@ def test_sources_that_lack_or_are_too_many() -> None:
         ("spectrogram", [SPEECH], {"n_fft": 2048}, ["--n-fft", 2048], "speech.spectrogram.png"),
         ("mfcc", [SPEECH], {"start": 1}, ["--start", 1], "speech.mfcc.png"),
         ("faces", [COCKTAIL], {}, [], "cocktail.faces.png"),
-        ("localize", [MEDIA / "knock.mp4"], {}, [], "knock.localized.png"),
+        (
+            *("localize", [MEDIA / "knock.mp4"], {"duration": 2}),
+            *(["--duration", 2], "knock.localized.png"),
+        ),
         ("speech2face", [SPEECH], {"samples": 3}, ["--samples", 3], "speech.faces.png"),
         ("separate", [COCKTAIL], {}, [], "cocktail.voices.png"),
-        ("lips", [FACE, SPEECH], {"still": True}, ["--still"], "*.png"),
+        (
+            *("lips", [FACE, SPEECH], {"still": True, "start": 1, "duration": 2}),
+            *(["--still", "--start", 1, "--duration", 2], "*.png"),
+        ),
     ],
 )
 def test_a_result_shows_the_picture_of_its_command(
@@ -337,10 +367,13 @@ def test_a_stereo_picture_says_what_it_is_of(
     avtool: Avtool, stereo: tuple[Path, np.ndarray]
 ) -> None:
     path, samples = stereo
-    for given, flags in (({}, []), ({"channel": 2}, ["--channel", 2])):
+    cases: list[tuple[dict[str, Any], list[Any]]] = [({}, []), ({"channel": 2}, ["--channel", 2])]
+    for given, flags in cases:
         assert avtool("mel", path, *flags, "-o", "mel.png", "--overwrite").code == 0
-        assert house.mel(path, **given)._repr_png_() == Path("mel.png").read_bytes()
-    shown = house.mel(samples, rate=44_100)._repr_png_()
+        result: Any = house.mel(path, **given)
+        assert result._repr_png_() == Path("mel.png").read_bytes()
+    result = house.mel(samples, rate=44_100)
+    shown = result._repr_png_()
     assert shown is not None and shown.startswith(b"\x89PNG")
 
 

@@ -120,7 +120,13 @@ def test_interrupted(number: int, jobs: str, tmp_path: Path, long_video: Path) -
     command = [sys.executable, "-m", "avtool", "mel", "-f", "npy", "-j", jobs]
     command += ["0.wav", *(f"long{k}.mka" for k in range(5)), "-o", "out/"]
     run = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A suite in the background of a shell has it ignored, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     guard = threading.Timer(60, run.kill)
     guard.start()

@@ -160,6 +160,20 @@ def test_library_is_silent() -> None:
         assert not prints or speaks or folder(name)[1] in ("work", "evaluate"), name
 
 
+def opens_files(text: str) -> bool:
+    """Whether a module calls the built-in open."""
+    calls = (n.func for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call))
+    return any(isinstance(call, ast.Name) and call.id == "open" for call in calls)
+
+
+def test_pure_rooms_open_no_file() -> None:
+    for name, path in modules().items():
+        if any(fits(name, each) for each, bad in FORBIDDEN.items() if bad is PURE):
+            assert not opens_files(path.read_text()), name
+    assert opens_files("def read(name):\n    with open(name) as file:\n        return file")
+    assert not opens_files("import os\nos.open(os.devnull, os.O_WRONLY)")
+
+
 def loaded_by(*arguments: str, cwd: Path) -> set[str]:
     code = "import sys, json, atexit\n"
     code += "atexit.register(lambda: print('LOADED', json.dumps(list(sys.modules)), "
@@ -191,10 +205,8 @@ def test_features_load_nothing_heavy(command: str, tmp_path: Path) -> None:
     assert (tmp_path / f"speech.{command}.png").exists()
 
 
-def test_every_export_is_there() -> None:
+def test_what_is_not_exported_is_not_there() -> None:
     import avtool
 
-    for name in avtool.__all__:
-        assert callable(getattr(avtool, name))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = avtool.nothing
+        _ = avtool.nothing  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -27,12 +28,12 @@ from avtool.media import Clip, Spec
 from avtool.media.image import read_picture
 from avtool.metrics import lips as metric
 from avtool.models import weights
-from avtool.models.speech_frontend import MELS, normalised
+from avtool.models.speech_frontend import MELS, PHONES, normalised
 from avtool.pipelines.lips import pipeline as lips
 from avtool.pipelines.lips import video_face as filming
-from avtool.pipelines.lips.evaluate import compared, gap
+from avtool.pipelines.lips.evaluate import compared
 from avtool.pipelines.lips.model import Config, LipMotion
-from avtool.pipelines.lips.speech_to_motion import SPEAKING, Motion, motion
+from avtool.pipelines.lips.speech_to_motion import SPEAKING, Motion, gap, motion
 from avtool.pipelines.lips.train import lipmotion as training
 from avtool.pipelines.lips.train import lipmotion_data as moves
 from avtool.pipelines.lips.train import teacher
@@ -223,9 +224,10 @@ def grey(number: int) -> np.ndarray:
 
 def test_a_short_film_goes_to_and_fro() -> None:
     frames = Frames(lambda: (grey(n) for n in range(4)), Fraction(25), 4, 4)
+    nobody: Any = None
     film = filming.FaceVideo(
-        frames, None, lambda count: (grey(n) for n in range(count - 1, -1, -1))
-    )  # type: ignore[arg-type]
+        frames, nobody, lambda count: (grey(n) for n in range(count - 1, -1, -1))
+    )
     found = [(n, int(image[0, 0, 0])) for n, image in islice(filming.ping_pong(film, 4), 14)]
     assert [n for n, _ in found] == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]
     assert all(n == shown for n, shown in found)
@@ -299,7 +301,7 @@ def test_a_photo_stands_upright(tmp_path: Path) -> None:
     notes = Image.Exif()
     notes[0x0112] = 6  # to be turned right by a quarter
     image.save(tmp_path / "a.png", exif=notes)
-    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), np.rot90(image, -1))
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), np.rot90(np.asarray(image), -1))
     assert read_picture(tmp_path / "a.png", (2, 2)).shape == (2, 2, 3)
 
 
@@ -389,7 +391,7 @@ def test_what_is_learned_from() -> None:
     back = moves.unpacked(moves.packed(log_mel))
     assert np.abs(back - log_mel).max() <= 1 / 8 + 1e-6
     told = phones.labels([("SIL", 0.0, 0.1), ("B", 0.1, 0.2), ("AA", 0.2, 0.3)], 20)
-    names = [phones.PHONES[n] for n in told]
+    names = [PHONES[n] for n in told]
     assert names == ["SIL"] * 5 + ["B"] * 5 + ["AA"] * 5 + ["SIL"] * 5
     rng = np.random.default_rng(0)
     motion_ = np.einsum("nk,kpc->npc", rng.normal(size=(300, 3)), rng.normal(size=(3, 468, 3)))
@@ -426,7 +428,7 @@ SENTENCE = (
 
 def test_phones_are_where_they_sound() -> None:
     """Known words and heard ones, in the sample; hisses are bright, vowels loud, silence is not."""
-    sound = media.open(SPEECH).clip(Spec(audio=True, rate=16_000)).audio.samples[0]
+    sound = media.open(SPEECH).clip(Spec(audio=True, rate=16_000)).sound().samples[0]
     ear = phones.PhoneAligner()
     words = re.findall(r"\w+", SENTENCE.lower())
     heard = ear.words(sound)
@@ -442,7 +444,7 @@ def test_phones_are_where_they_sound() -> None:
     bright = hz @ spectrum / (spectrum.sum(0) + 1e-9)
 
     def of(values: Array, which: str) -> float:
-        rows = np.isin(numbers, [phones.PHONES.index(each) for each in which.split()])
+        rows = np.isin(numbers, [PHONES.index(each) for each in which.split()])
         return float(np.median(values[rows]))
 
     assert of(bright, "S SH CH Z") > 1.5 * of(bright, "AA AH IH IY EH OW AW")
@@ -462,7 +464,7 @@ def test_a_teacher_tells_unseen_speech_by_its_phones(monkeypatch: pytest.MonkeyP
     """A made mouth that opens by phone, smoothly: learned from some, told of others."""
     monkeypatch.setattr(teacher, "STEPS", 60)
     rng = np.random.default_rng(0)
-    width = rng.normal(size=(len(phones.PHONES), 2)).astype(np.float32)
+    width = rng.normal(size=(len(PHONES), 2)).astype(np.float32)
     said = torch.from_numpy(np.repeat(rng.integers(0, len(width), (40, 10)), 6, 1))
     heard = torch.from_numpy(rng.normal(size=(40, MELS + 1, 120)).astype(np.float32))
     kernel = torch.ones(2, 1, 5) / 5

@@ -39,20 +39,20 @@ def damaged(made: Path, talk: Path, request: pytest.FixtureRequest) -> Path:
 def test_damage_is_counted_not_hidden(damaged: Path, tmp_path: Path) -> None:
     naive("-i", damaged, "-f", "null", "-")  # ffmpeg itself calls this a success
     clip = media.open(damaged).clip(media.Spec(frames=True))
-    assert 40 <= len(list(clip.frames.images())) <= 51  # mkv's pictures start 21 ms late
+    assert 40 <= len(list(clip.pictures().images())) <= 51  # mkv's pictures start 21 ms late
     (warning,) = clip.warnings
     words = warning.split()
     assert words[0] == "damaged:" and int(words[1]) > 0 and words[2].startswith("decode")
     strict = media.open(damaged).clip(media.Spec(frames=True), strict=True)
     with pytest.raises(MediaError, match="damaged"):
-        list(strict.frames.images())
+        list(strict.pictures().images())
 
 
 def test_strict_writes_nothing(damaged: Path, tmp_path: Path) -> None:
     ended = program("mel", "--strict", "-f", "npy", "-o", tmp_path / "out/", damaged)
     assert ended.returncode in (0, 1)
     loose = media.open(damaged).clip(media.Spec(audio=True))
-    assert loose.audio.samples.size
+    assert loose.sound().samples.size
     # Damage may have hit the pictures only.
     assert bool(loose.warnings) == (ended.returncode == 1)
     assert bool(list(tmp_path.rglob("*.npy*"))) == (ended.returncode == 0)
@@ -120,16 +120,16 @@ def test_truncated_sound_files(tmp_path: Path) -> None:
         soundfile.write(whole, noise, 16000)
         path.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
         clip = media.open(path).clip(media.Spec(audio=True))
-        samples = clip.audio.samples[0]
+        samples = clip.sound().samples[0]
         assert 0.5 * len(noise) < len(samples) < 0.61 * len(noise)
         assert np.array_equal(samples, noise[: len(samples)] / np.float32(2**15))
         words = ("truncated: ",) if suffix == "wav" else ("truncated: ", "damaged: ")
         assert clip.warnings and all(text.startswith(words) for text in clip.warnings)
         strict = media.open(path).clip(media.Spec(audio=True), strict=True)
         with pytest.raises(MediaError, match=r"truncated|damaged"):
-            list(strict.audio.blocks())
+            list(strict.sound().blocks())
         fine = media.open(whole).clip(media.Spec(audio=True), strict=True)
-        assert fine.audio.samples.shape == (1, len(noise)) and fine.warnings == []
+        assert fine.sound().samples.shape == (1, len(noise)) and fine.warnings == []
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp3", "ts"])
@@ -141,7 +141,7 @@ def test_truncated_streams(made: Path, exact: Path, suffix: str) -> None:
     naive("-i", exact, *codecs, whole)
     path.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
     clip = media.open(path).clip(media.Spec(audio=True, channel=0))
-    samples, truth = clip.audio.samples, sound(whole)
+    samples, truth = clip.sound().samples, sound(whole)
     assert 0.4 * truth.shape[1] < samples.shape[1] < 0.75 * truth.shape[1]
     sure = samples.shape[1] - 4096  # the last packet may be a torn one
     assert np.abs(samples[:, :sure] - truth[:, :sure]).max() < 1e-6

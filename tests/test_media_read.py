@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ from avtool.errors import MediaError
 from avtool.media import ffmpeg
 
 # Codecs by container; the sound's rate where the codec dictates it.
-SOUNDS = {
+SOUNDS: dict[str, list[object]] = {
     "wav": ["-c:a", "pcm_s16le"],
     "flac": ["-c:a", "flac"],
     "mp3": ["-c:a", "libmp3lame"],
@@ -36,7 +36,7 @@ SOUNDS = {
     "ogg": ["-c:a", "libvorbis"],
     "opus": ["-c:a", "libopus"],
 }
-VIDEOS = {
+VIDEOS: dict[str, list[object]] = {
     "mp4": [*X264, "-c:a", "aac"],
     "mov": [*X264, "-c:a", "pcm_s16le"],
     "mkv": [*X264, "-c:a", "flac"],
@@ -54,7 +54,7 @@ def any_file(made: Path, request: pytest.FixtureRequest) -> Path:
     path = made / f"any.{suffix}"
     video = lavfi("testsrc2=s=160x120:r=25:d=2") if suffix in VIDEOS else []
     audio = lavfi("aevalsrc=0.25*sin(2*PI*440*t):s=44100:d=2")
-    naive(*video, *audio, *{**SOUNDS, **VIDEOS}[suffix], path)
+    naive(*video, *audio, *(SOUNDS | VIDEOS)[suffix], path)
     return path
 
 
@@ -195,8 +195,10 @@ def test_early_exit_leaves_no_process(talk: Path, kind: str, how: str) -> None:
         if how == "failed":
             raise RuntimeError("stop")
 
-    clip = media.open(talk).clip(media.Spec(**{kind: True}), tick=tick)
-    stream = clip.frames.images() if kind == "frames" else clip.audio.blocks()
+    clip = media.open(talk).clip(
+        media.Spec(audio=kind == "audio", frames=kind == "frames"), tick=tick
+    )
+    stream: Any = clip.pictures().images() if kind == "frames" else clip.sound().blocks()
     if how == "failed":
         with pytest.raises(RuntimeError, match="stop"):
             next(stream)
@@ -205,21 +207,20 @@ def test_early_exit_leaves_no_process(talk: Path, kind: str, how: str) -> None:
     next(stream)
     (process,) = ffmpeg._running
     assert alive(process.pid)
-    began = time.monotonic()
     if how == "closed":
         stream.close()
     else:
         del stream
     assert not alive(process.pid) and not ffmpeg._running  # no zombie either
-    assert time.monotonic() - began < 10
+    assert process.returncode < 0  # killed, not waited for until it has decoded the rest
     assert clip.warnings == []  # what a killed ffmpeg says is no damage
 
 
 def test_reading_again_starts_again(exact: Path) -> None:
     clip = media.open(exact).clip(media.Spec(audio=True, frames=True, channel=0))
-    first, second = (np.concatenate(list(clip.audio.blocks()), 1) for _ in range(2))
+    first, second = (np.concatenate(list(clip.sound().blocks()), 1) for _ in range(2))
     assert np.array_equal(first, second)
-    both = [list(clip.frames.images()) for _ in range(2)]
+    both = [list(clip.pictures().images()) for _ in range(2)]
     assert np.array_equal(both[0], both[1])
 
 
@@ -227,9 +228,9 @@ PEAK = """
 import resource, sys
 from avtool import media
 clip = media.open(sys.argv[1]).clip(media.Spec(audio=True, frames=sys.argv[2] == "frames"))
-for block in clip.audio.blocks():
+for block in clip.sound().blocks():
     pass
-for image in clip.frames.images() if clip.frames else ():
+for image in clip.pictures().images() if clip.frames else ():
     pass
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

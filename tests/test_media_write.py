@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import X264, lavfi, naive, nearest, pictures, pyav_pictures, sound, tone
+from conftest import X264, lavfi, naive, nearest, pictures, pyav_pictures, pyav_time, sound, tone
 
 from avtool import media
 from avtool.errors import OutputError
@@ -87,14 +87,14 @@ def test_odd_sizes_gain_a_line(tmp_path: Path, width: int, height: int) -> None:
 @pytest.mark.parametrize("colour", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 120, 40)])
 def test_colours_survive(tmp_path: Path, colour: tuple[int, int, int]) -> None:
     path = tmp_path / "colour.mp4"
-    images = np.broadcast_to(np.uint8(colour), (5, 120, 160, 3))
+    images = np.broadcast_to(np.array(colour, np.uint8), (5, 120, 160, 3))
     write_video(path, frames(images, Fraction(25)))
     assert np.abs(pictures(path).astype(int) - colour).max() <= 4
     # A player that believes the file's own words finds the same.
     with av.open(str(path)) as file:
         frame = next(file.decode(video=0))
         assert (frame.colorspace, frame.color_range) == (1, 1)  # BT.709, limited
-        y, u, v = (np.frombuffer(plane, np.uint8)[0].astype(float) for plane in frame.planes)
+        y, u, v = (np.frombuffer(bytes(plane), np.uint8)[0].astype(float) for plane in frame.planes)
     y, u, v = (y - 16) / 219, (u - 128) / 224, (v - 128) / 224
     red, blue = y + 1.5748 * v, y + 1.8556 * u
     green = (y - 0.2126 * red - 0.0722 * blue) / 0.7152
@@ -103,7 +103,7 @@ def test_colours_survive(tmp_path: Path, colour: tuple[int, int, int]) -> None:
 
 def video_packets(path: Path) -> list[tuple[float, bytes]]:
     with av.open(str(path)) as file:
-        return [(float(p.pts * p.time_base), bytes(p)) for p in file.demux(video=0) if p.size]
+        return [(pyav_time(p), bytes(p)) for p in file.demux(video=0) if p.size]
 
 
 @pytest.mark.parametrize("late", [0.0, 0.72])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from importlib import import_module
 from itertools import permutations
@@ -19,6 +20,11 @@ from avtool.models.lipvoice import LipVoice
 from avtool.models.separator import Config, Separator, clustering_loss, permutation_loss
 
 TINY = Config(width=8, hidden=8, blocks=1)
+
+
+def test_torch_heard_how_many_threads_it_has() -> None:
+    """The conftest says it before torch is loaded; afterwards nobody would listen."""
+    assert torch.get_num_threads() == int(os.environ["OMP_NUM_THREADS"])
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +56,9 @@ def test_lips_steer_only_what_has_learned_to_see(tiny: Separator) -> None:
     blind, blank = tiny(mixture), tiny(mixture, 2, lips)
     torch.testing.assert_close(blind, blank)  # weights that never saw any go on as they are
     seeing = Separator(TINY).eval()
-    torch.nn.init.normal_(seeing.tell[0].weight)
+    first = seeing.tell[0]
+    assert isinstance(first, torch.nn.Linear)
+    torch.nn.init.normal_(first.weight)
     with torch.inference_mode():
         one, other = seeing(mixture, 2, lips), seeing(mixture, 2, lips.flip(1))
         alone = seeing(mixture, 2, lips[:, :1])

@@ -52,7 +52,7 @@ def seen_again(image: Array, points: Array) -> Array:
     return Landmarker().in_box(image, box)[0]
 
 
-def test_what_does_not_move_is_the_same_picture(face):
+def test_what_does_not_move_is_the_same_picture(face: tuple[Array, Array]) -> None:
     image, points = face
     out = Painter().paint(image, points, points.copy(), 0.0)
     assert out is not image
@@ -60,7 +60,7 @@ def test_what_does_not_move_is_the_same_picture(face):
 
 
 @pytest.mark.parametrize("by", [0.03, 0.12])
-def test_nothing_changes_outside_the_region(face, by):
+def test_nothing_changes_outside_the_region(face: tuple[Array, Array], by: float) -> None:
     image, points = face
     target = opened(points, by)
     out = Painter().paint(image, points, target, by)
@@ -73,7 +73,7 @@ def test_nothing_changes_outside_the_region(face, by):
 
 
 @pytest.mark.parametrize("by", [0.06, 0.11])
-def test_lips_land_where_the_target_says(face, by):
+def test_lips_land_where_the_target_says(face: tuple[Array, Array], by: float) -> None:
     image, points = face
     target = opened(points, by)
     out = Painter().paint(image, points, target, by)
@@ -84,7 +84,7 @@ def test_lips_land_where_the_target_says(face, by):
     assert chin == pytest.approx(by, abs=0.035)
 
 
-def test_a_closed_mouth_shows_no_inside(face):
+def test_a_closed_mouth_shows_no_inside(face: tuple[Array, Array]) -> None:
     """Over a picture with an open mouth whose inside is green."""
     image, points = face
     wide = opened(points, 0.12)
@@ -97,7 +97,7 @@ def test_a_closed_mouth_shows_no_inside(face):
     assert after < 0.01 * before  # a pixel of the polygon in each corner lies on the lips
 
 
-def test_upper_teeth_stay_and_lower_follow_the_jaw(face):
+def test_upper_teeth_stay_and_lower_follow_the_jaw(face: tuple[Array, Array]) -> None:
     image, points = face
     by, more = 0.08, 0.05
     wide = opened(points, by)
@@ -127,7 +127,7 @@ def test_upper_teeth_stay_and_lower_follow_the_jaw(face):
     assert second[1] - first[1] == pytest.approx(JAW * more * unit, abs=2)
 
 
-def test_an_eye_closes_and_the_mouth_stays(face):
+def test_an_eye_closes_and_the_mouth_stays(face: tuple[Array, Array]) -> None:
     image, points = face
     target = points.copy()
     for eye in EYES:
@@ -140,9 +140,9 @@ def test_an_eye_closes_and_the_mouth_stays(face):
     assert np.array_equal(out[mouth], image[mouth])
 
 
-def test_a_head_turns_before_a_background_that_stays(face):
+def test_a_head_turns_before_a_background_that_stays(face: tuple[Array, Array]) -> None:
     image, points = face
-    target = points + np.float32([4, 2, 0])
+    target = points + np.array([4, 2, 0], np.float32)
     out = Painter().paint(image, points, target, 0.0)
     middle, before = out[150:400, 150:370].astype(int), image[148:398, 146:366].astype(int)
     assert np.abs(middle - before).mean() < 0.5
@@ -154,19 +154,21 @@ def test_a_head_turns_before_a_background_that_stays(face):
 
 @pytest.mark.parametrize("scale", [0.12, 0.35])
 @pytest.mark.parametrize("shift", [(0, 0), (-55, 0), (60, 70), (0, -75), (400, 400)])
-def test_small_and_cut_faces(face, scale, shift):
+def test_small_and_cut_faces(
+    face: tuple[Array, Array], scale: float, shift: tuple[int, int]
+) -> None:
     image, points = face
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float64)
     small = cv2.warpAffine(image, matrix, (130, 150), borderMode=cv2.BORDER_REPLICATE)
-    placed = points * np.float32(scale) + np.float32([*shift, 0])
+    placed = points * np.float32(scale) + np.array([*shift, 0], np.float32)
     painter = Painter()
     wide = opened(placed, 0.1)
     painter.learn(small, wide, 0.1)
-    for target in (wide, placed + np.float32([0.5, 0, 0])):
+    for target in (wide, placed + np.array([0.5, 0, 0], np.float32)):
         assert painter.paint(small, placed, target, 0.1).shape == small.shape
 
 
-def test_the_same_again_is_the_same(face):
+def test_the_same_again_is_the_same(face: tuple[Array, Array]) -> None:
     image, points = face
     target = opened(points, 0.1)
     first, second = (Painter().paint(image, points, target, 0.1) for _ in range(2))
@@ -174,7 +176,9 @@ def test_the_same_again_is_the_same(face):
 
 
 @pytest.mark.parametrize("blurred_first", [True, False])
-def test_a_sharp_mouth_is_kept_rather_than_a_blurred_one(face, blurred_first):
+def test_a_sharp_mouth_is_kept_rather_than_a_blurred_one(
+    face: tuple[Array, Array], blurred_first: bool
+) -> None:
     image, points = face
     wide = opened(points, 0.1)
     sharp = Painter().paint(image, points, wide, 0.1)
@@ -187,7 +191,7 @@ def test_a_sharp_mouth_is_kept_rather_than_a_blurred_one(face, blurred_first):
     assert np.array_equal(found, wanted)
 
 
-def test_a_donor_is_put_in_the_light_of_the_picture(face):
+def test_a_donor_is_put_in_the_light_of_the_picture(face: tuple[Array, Array]) -> None:
     image, points = face
     wide = opened(points, 0.1)
     painter = Painter()
@@ -199,7 +203,7 @@ def test_a_donor_is_put_in_the_light_of_the_picture(face):
     assert dimmed / usual == pytest.approx(0.7, abs=0.04)
 
 
-def test_a_field_between_nodes_has_no_ripples():
+def test_a_field_between_nodes_has_no_ripples() -> None:
     grid = Grid(0, 0, 10, 12, 12)
     ramp = np.zeros((12, 12, 2), np.float32)
     ramp[..., 0] = -0.9 * grid.xs  # ten times as wide

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -177,7 +178,7 @@ def test_lips_decide(twins: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     clip = Clip("talk", Audio.of(sound, 16_000), None, 8.0)
     one, two = face(1, 200), face(2, 200)
     # A match that is sure: it believes the sum of the lips, by sign, for the first voice.
-    sure = SimpleNamespace(
+    sure: Any = SimpleNamespace(
         device="cpu",
         voice=lambda x: torch.stack([torch.ones(200, 1), -torch.ones(200, 1)]),
         lips=lambda x: x.sum((2, 3)).mean().sign() * torch.ones(1, 200, 1),
@@ -232,7 +233,7 @@ def test_the_separator_sees_the_lips_that_move(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
-def trusting(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+def trusting(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A match that believes everything, and lips that all move."""
     monkeypatch.setattr(sync, "move", lambda lips: len(lips) > 5)
     return SimpleNamespace(
@@ -244,9 +245,7 @@ def trusting(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize("voices", [0, 1, 2])
-def test_one_voice_is_not_torn_and_noise_is_nobody_s(
-    trusting: SimpleNamespace, voices: int
-) -> None:
+def test_one_voice_is_not_torn_and_noise_is_nobody_s(trusting: Any, voices: int) -> None:
     """Whoever speaks alone gets all that is speech; where nobody speaks, all is the rest."""
     tiny = counting(voices)
     models = Models(tiny, trusting, "cpu")
@@ -265,7 +264,7 @@ def test_one_voice_is_not_torn_and_noise_is_nobody_s(
         assert min(np.abs(given - part).max() for part in parts[:2]) < 1e-5
 
 
-def test_a_face_speaks_only_where_it_is_seen(trusting: SimpleNamespace) -> None:
+def test_a_face_speaks_only_where_it_is_seen(trusting: Any) -> None:
     """A face that comes after 10 s, is hidden for a moment, then for a second, and goes."""
     models = Models(counting(1), trusting, "cpu")
     whole = face(1, 700)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from avtool import media
-from avtool.app import app
+from avtool.cli.program import app
 from avtool.errors import InputError, MediaError
 from avtool.head import model as heads
 from avtool.head import traits as people
@@ -193,7 +195,7 @@ def test_twin_learns_whose_voice_it_is() -> None:
     likely = torch.eye(6)[:3]
     optimiser = torch.optim.Adam(model.parameters(), 0.01)
     model.eval()  # no dropout
-    before = None
+    before = 0.0
     for _ in range(60):
         known = model.encode(vectors)
         loss = losses(model, face, known, likely, [0, 1, 2], Recipe())
@@ -230,7 +232,7 @@ def test_mesh_files_open_elsewhere(tmp_path: Path) -> None:
     write_glb(mesh, tmp_path / "a.glb")
     write_obj(mesh, tmp_path / "a.obj")
     for name in ("a.glb", "a.obj"):
-        read = trimesh.load(tmp_path / name, force="mesh", process=False)
+        read: Any = trimesh.load(tmp_path / name, force="mesh", process=False)
         assert read.vertices.shape == mesh.vertices.shape
         assert read.faces.shape == mesh.faces.shape
         assert (
@@ -337,7 +339,7 @@ def test_the_recipe_learns_from_videos_of_people(
     head, traits = heads.load(), people.drawn(rng, 3)
     for number, factor in enumerate((0.8, 1.0, 1.25)):
         picture = portrait(head, traits[number], 256)
-        frames = Frames(lambda picture=picture: iter([picture] * 40), Fraction(25), 256, 256)
+        frames = Frames(partial(iter, [picture] * 40), Fraction(25), 256, 256)
         other = np.interp(np.arange(0, len(sound) - 1, factor), np.arange(len(sound)), sound)
         audio = Audio.of(other[: 3 * RATE // 2].astype(np.float32), RATE)
         (tmp_path / "videos").mkdir(exist_ok=True)
@@ -349,7 +351,8 @@ def test_the_recipe_learns_from_videos_of_people(
         ("2", "valid"),
     ]
     # Each real face is taken for the drawn person's own, not for another's.
-    seen = torch.nn.functional.normalize(torch.from_numpy(np.stack([i.face for i in items])), dim=1)
+    real = np.stack([item.face for item in items if item.face is not None])
+    seen = torch.nn.functional.normalize(torch.from_numpy(real), dim=1)
     views = torch.from_numpy(np.stack([crowd.view(rng, each, calm=True) for each in traits]))
     with torch.inference_mode():
         own = torch.nn.functional.normalize(weights.load(Face).recognise(views), dim=1)
@@ -358,6 +361,7 @@ def test_the_recipe_learns_from_videos_of_people(
     crowd.pack(tmp_path / "crowd.npz", 6)
     monkeypatch.setattr(speech2face, "HEARINGS", {"train": 20, "valid": 10})
     monkeypatch.setattr(speech2face, "CHUNK", 10)
+    monkeypatch.setattr(speech2face, "SECONDS", (0.6, 0.8))
     given = f"x --data {tmp_path}/videos --crowd {tmp_path}/crowd.npz --out {tmp_path}/out"
     monkeypatch.setattr(sys, "argv", [*given.split(), "--minutes", "0.02"])
     speech2face.main()

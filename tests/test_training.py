@@ -208,6 +208,7 @@ def test_voices_with_known_lips_are_bound_to_their_places(company: AudiovisualMi
     assert free.max() < -25 and (order == torch.tensor([1, 0])).all()
     bound, order = permutation_loss(crossed, right.parts, right.known)
     assert bound.min() > -5 and (order == torch.tensor([0, 1])).all()
+    assert right.known is not None
     unbound, _ = permutation_loss(crossed, right.parts, ~right.known)
     torch.testing.assert_close(unbound, free)
     kept, _ = permutation_loss(right.parts, right.parts, right.known)

@@ -78,7 +78,14 @@ def drive(
 
     Returns:
         The exit code: 0 all done or there already, 1 some failed, 130 interrupted.
+
+    Raises:
+        InputError: this machine has no such device.
     """
+    if request and request.device not in ("", "auto", "cpu"):
+        from avtool.models import weights
+
+        weights.device(request.device)  # one wrong option, not one failure per file
     reports: Counter[str] = Counter()
     failures: list[str] = []
     show = show or _print_outputs

@@ -10,7 +10,8 @@ import errno
 import os
 import re
 import stat
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -135,11 +136,54 @@ def _probe_sound(path: Path, size: int) -> Info | None:
     return Info(path, kind, size, frames / rate, (stream,), (), True, certain, warnings)
 
 
+@dataclass(frozen=True)
+class Banner:
+    """What ffmpeg's banner says of its input, in its own words; see ``read_banner``.
+
+    ``kinds``: the container's names, none where ffmpeg could not open it. ``video``, ``audio``:
+    the tracks in ffmpeg's order. ``rotations``: degrees clockwise, by number of picture track.
+    """
+
+    kinds: tuple[str, ...] = ()
+    duration: float | None = None
+    zero: float | None = None
+    video: tuple[str, ...] = ()
+    audio: tuple[str, ...] = ()
+    rotations: dict[int, int] = field(default_factory=dict)
+
+
 # The banner's lines: "Stream #0:1[0x2](und): Audio: aac (LC) (mp4a / ...), 44100 Hz, stereo, ..."
-_STREAM = re.compile(r"^\s*Stream #0:\d+(?:\[\w+\])?(?:\(\w+\))?: (Video|Audio): (.*)$")
+_STREAM = re.compile(r"^\s*Stream #0:(\d+)(?:\[\w+\])?(?:\([^)]*\))?: (Video|Audio): (.*)$")
 _DURATION = re.compile(r"^\s*Duration: (?:(\d+):(\d\d):([\d.]+)|N/A)(?:, start: (-?[\d.]+))?")
 _ROTATION = re.compile(r"^\s*display ?matrix: rotation of (-?[\d.]+) degrees", re.I)
 _INPUT = re.compile(r"^Input #0, (.*), from '")
+
+
+def read_banner(lines: Iterable[str]) -> Banner:
+    """What the lines say of the input, whatever the version of ffmpeg; tests/data has several."""
+    kinds: list[str] = []
+    duration, zero, last = None, None, -1
+    # By number: a stream of two programs is told twice, and one of a group before its turn.
+    streams: dict[str, dict[int, str]] = {"Video": {}, "Audio": {}}
+    rotations: dict[int, int] = {}
+    for line in lines:
+        if line.startswith("Output #0"):
+            break
+        if match := _INPUT.match(line):
+            kinds = match[1].split(",")
+        elif match := _DURATION.match(line):
+            if match[1]:
+                duration = int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
+            zero = float(match[4]) if match[4] else None
+        elif match := _STREAM.match(line):
+            last = int(match[1])
+            streams[match[2]][last] = match[3]
+        elif match := _ROTATION.match(line):
+            rotations[last] = round(-float(match[1])) % 360
+    video, audio = (dict(sorted(streams[kind].items())) for kind in ("Video", "Audio"))
+    turned = {k: rotations[number] for k, number in enumerate(video) if number in rotations}
+    texts = tuple(video.values()), tuple(audio.values())
+    return Banner(tuple(kinds), duration, zero, *texts, rotations=turned)
 
 
 def _probe_ffmpeg(path: Path, name: str, size: int, scan: bool) -> Info:
@@ -148,50 +192,41 @@ def _probe_ffmpeg(path: Path, name: str, size: int, scan: bool) -> Info:
     arguments += ["-c", "copy", "-copyinkf", "-copyts", *limit, "-f", "framecrc", "-"]
     with ffmpeg.Run(arguments) as run:
         packets = Packets(line.decode("ascii", "replace") for line in run.stdout)
-    banner = run.complaints
-    lines = {"Video": [], "Audio": []}  # type: dict[str, list[str]]
-    kind, duration, zero, rotations = "", None, None, {}
-    kinds: list[str] = []
-    for line in banner:
-        if line.startswith("Output #0"):
-            break
-        if match := _INPUT.match(line):
-            kinds = match[1].split(",")
-            kind = kinds[0]
-        elif match := _DURATION.match(line):
-            if match[1]:
-                duration = int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
-            zero = float(match[4]) if match[4] else None
-        elif match := _STREAM.match(line):
-            lines[match[1]].append(match[2])
-        elif match := _ROTATION.match(line):
-            rotations[len(lines["Video"]) - 1] = round(-float(match[1])) % 360
-    if not kind:
+    banner = read_banner(run.complaints)
+    if not banner.kinds:
         raise MediaError(f"{name}: {_why_unreadable(run)}")
-    streams = lines["Video"] + lines["Audio"]
+    kind, streams = banner.kinds[0], banner.video + banner.audio
     if _encrypted(path, kind) or any(re.search(r"\((drms|drmi) /", text) for text in streams):
         raise MediaError(f"{name}: is protected (encrypted); only an unprotected copy can be read")
     if not streams:
         raise MediaError(f"{name}: holds neither sound nor pictures")
+    duration, zero = banner.duration, banner.zero
     if zero is None:
         zero = min((packets.start(i) for i in range(len(streams))), default=0.0)
-    video, audio = [], []
-    for number, text in enumerate(lines["Video"]):
-        # Cover art is a picture of the record, not a track of frames.
-        if "(attached pic)" not in text and "unknown codec" not in text:
-            video.append(_video(text, number, rotations.get(number, 0), packets, zero, scan))
-    for number, text in enumerate(lines["Audio"]):
-        if "unknown codec" not in text:
-            start = packets.start(len(lines["Video"]) + number) - zero
-            audio.append(_audio(text, number, max(0.0, start)))
+    audio, video = tracks(banner, packets, zero, scan)
     if scan and packets.ends:
         duration = max(packets.ends.values()) - zero
     warnings = (f"damaged: {run.last_words}",) if scan and run.returncode else ()
     end = path.suffix.lower().lstrip(".")
-    shown = end if end in kinds else kind  # of one container's many names, "mov,mp4,m4a"
-    return Info(
-        path, shown, size, duration, tuple(audio), tuple(video), warnings=warnings, zero=zero
-    )
+    shown = end if end in banner.kinds else kind  # of one container's many names, "mov,mp4,m4a"
+    return Info(path, shown, size, duration, audio, video, warnings=warnings, zero=zero)
+
+
+def tracks(
+    banner: Banner, packets: Packets, zero: float, scan: bool = False
+) -> tuple[tuple[AudioStream, ...], tuple[VideoStream, ...]]:
+    """The sound tracks and the picture tracks: a banner's words, and the packets' times."""
+    video, audio = [], []
+    for number, text in enumerate(banner.video):
+        # Cover art is a picture of the record, not a track of frames.
+        if "(attached pic)" not in text and "unknown codec" not in text:
+            turned = banner.rotations.get(number, 0)
+            video.append(_video(text, number, turned, packets, zero, scan))
+    for number, text in enumerate(banner.audio):
+        if "unknown codec" not in text:
+            start = packets.start(len(banner.video) + number) - zero
+            audio.append(_audio(text, number, max(0.0, start)))
+    return tuple(audio), tuple(video)
 
 
 def _why_unreadable(run: ffmpeg.Run) -> str:

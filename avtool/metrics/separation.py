@@ -10,9 +10,6 @@ All raise InputError where lengths differ or a reference is silent.
 
 from __future__ import annotations
 
-from itertools import permutations
-from math import perm
-
 import numpy as np
 
 from avtool.errors import InputError
@@ -105,28 +102,30 @@ def stoi(estimate: Array, reference: Array, rate: int) -> Array:
 def permutation(scores: Array) -> Array:
     """Which estimate belongs to each reference, so that the sum of their scores is highest.
 
-    ``estimates[permutation(scores)]`` is in the order of the references. Scores beyond 1e6, inf
-    too, count as 1e6, so that one silent estimate does not make all orders equal.
+    ``estimates[permutation(scores)]`` is in the order of the references; of orders that are equally
+    good it is any. Scores beyond 1e6, inf too, count as 1e6, so that one silent estimate does not
+    make all orders equal.
 
     Shape:
         scores: [..., estimates, references] -> int [..., references].
 
     Raises:
-        InputError: fewer estimates than references, over 50 000 orders (all are tried), or nan.
+        InputError: fewer estimates than references, or nan.
 
     >>> permutation(np.array([[1.0, 9.0], [8.0, 9.5]])).tolist()
     [1, 0]
     """
+    from scipy.optimize import linear_sum_assignment
+
     estimates, references = scores.shape[-2:]
     if estimates < references:
         raise InputError(f"{estimates} estimates cannot be {references} references")
-    if perm(estimates, references) > 50_000:
-        raise InputError(f"{estimates} estimates have too many orders to try; 8 are possible")
     if np.isnan(scores).any():
         raise InputError("a score is not a number; look at the estimates")
-    orders = np.array(list(permutations(range(estimates), references)))
-    each = np.clip(scores, -1e6, 1e6)[..., orders, np.arange(references)]
-    return np.asarray(orders[each.sum(-1).argmax(-1)])
+    pairs = np.clip(scores, -1e6, 1e6).reshape(-1, estimates, references)
+    # A row per reference: each gets its column, in the rows' order.
+    orders = [linear_sum_assignment(each.T, maximize=True)[1] for each in pairs]
+    return np.array(orders, int).reshape(*scores.shape[:-2], references)
 
 
 def right_voice(estimates: Array, references: Array) -> Array:

@@ -67,9 +67,10 @@ def device(name: str = "auto") -> str:
     has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return next(each for each, there in has.items() if there)
-    if name.split(":")[0] not in has:
+    kind, _, number = name.partition(":")
+    if kind not in has or (":" in name and not (kind == "cuda" and number.isdigit())):
         raise InputError(f"--device {name} is unknown; it is auto, cpu, cuda or mps")
-    if not has[name.split(":")[0]]:
+    if not has[kind]:
         raise InputError(f"--device {name}: this machine has none; leave it out, or say cpu")
     return name
 

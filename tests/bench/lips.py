@@ -32,7 +32,7 @@ from avtool.pipelines.lips import pipeline as lips
 from avtool.pipelines.lips import video_face as filming
 from avtool.pipelines.lips.evaluate import MouthScore, gap, loudness, mouths, real, summary
 from avtool.pipelines.lips.model import LipMotion
-from avtool.pipelines.separate.train.lipvoice import VALID
+from avtool.pipelines.separate.train.lipvoice_data import VALID
 from avtool.save.video import write_video
 from avtool.training import corpus
 from avtool.training.phone_alignment import SILENCE, Phone, PhoneAligner, transcripts

@@ -208,7 +208,8 @@ def _said(value: Sources) -> str:
         return "nothing is heard in it"
     if whole.visible < LIKELY:
         return f"the source of the sound is hardly in the picture ({whole.visible:.0%} likely)"
-    what = f"face {whole.face}" if whole.cue == "face" else f"what moves ({whole.cue})"
+    kind = "looks like it" if whole.cue == "attention" else "moves"
+    what = f"face {whole.face}" if whole.cue == "face" else f"what {kind} ({whole.cue})"
     return f"the sound comes from {what}; in the picture: {whole.visible:.0%} likely"
 
 
