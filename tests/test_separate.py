@@ -280,3 +280,15 @@ def test_a_face_speaks_only_where_it_is_seen(trusting: Any) -> None:
     assert given[11 * 16_000 : 14 * 16_000].any()
     alone = separate.run(clip, tracks=[whole], models=models)
     assert alone.speaking[1] == [(0.0, 28.0)]  # the control: who is always seen
+
+
+def test_a_sliver_is_no_voice() -> None:
+    """What is heard for a moment does not take a face from the voice that is heard throughout."""
+    evidence, level = np.array([[2.7, 1.6]]), np.array([0.02, 0.9])
+    active = np.arange(50) < np.array([[5], [33]])
+
+    def given(heard: np.ndarray) -> tuple[int, ...]:
+        return assign([Window(32_000, evidence, level, np.zeros((2, 2)), heard)])[0]
+
+    assert given(active) == (-1, 0)
+    assert given(np.ones((2, 50), bool)) == (0, -1)  # the control: as long as the other, it is one

@@ -12,6 +12,7 @@ from avtool.values import Array
 
 CONTINUES = 8.0  # log-odds that a voice that goes on in the overlap is still the same face's
 GIVEN = 2.0  # log-odds that a voice is that of moving lips, before they are looked at
+WHOLE = 25  # frames in which a voice is heard, from which on it counts wholly
 QUIET = 1e-3  # power of a part against the mixture's, below which it is no voice
 MOST_FACES, MOST_STATES = 5, 60  # of a window; the likeliest are looked at
 
@@ -72,8 +73,11 @@ def states(window: Window) -> list[tuple[State, float]]:
         window.level > QUIET, window.evidence, np.minimum(window.evidence, 0) - 2 * GIVEN
     )
     useful = sorted(range(faces), key=lambda face: -odds[face].max())[:MOST_FACES]
+    # A voice that is heard for a moment only is less likely to be a person's.
+    given = GIVEN * np.minimum(1, window.active.sum(1) / WHOLE) if window.active.size else GIVEN
+    given = np.broadcast_to(given, voices)
     states: dict[State, float] = {
-        state: float(sum(odds[face, n] + GIVEN for n, face in enumerate(state) if face >= 0))
+        state: float(sum(odds[face, n] + given[n] for n, face in enumerate(state) if face >= 0))
         for state in set(permutations([*useful, *[-1] * voices], voices))
     }
     return sorted(states.items(), key=lambda item: -item[1])[:MOST_STATES]
