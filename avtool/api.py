@@ -2,7 +2,8 @@
 
 A new pipeline is a new function without a word here. What its ``run`` asks for by name it is given:
 ``models`` (what its ``load`` gives), ``tracks`` of the faces, ``size`` of the pictures, and
-``source``, the face that is to speak.
+``source``, the face that is to speak. Where it has ``reading``, that says what is read of a video;
+where its ``Result`` has ``picture``, that is drawn.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from avtool.save import formats, save
 from avtool.signal.resample import resampled
 from avtool.values import Array, Audio, Frames, Matrix
 
-SMALL = 512  # long side of the pictures that motion is looked for in
 FILE = str | os.PathLike[str]
 PATHS = (str, os.PathLike)
 # What a function takes first: type and meaning.
@@ -149,7 +149,7 @@ def _run(
     more: dict[str, Any] = {}
     channels = 0
     if module.SPEC.frames:
-        clip, more = _video(name, source, wanted)
+        clip, more = _video(module, source, wanted)
     elif "source" in asked:
         more["source"] = _face(source, chosen.face)
         clip = _opened(speech, rate).clip(wanted)
@@ -162,40 +162,29 @@ def _run(
         more["models"] = module.load(chosen, device)
     result = module.run(clip, chosen, **{key: more[key] for key in more if key in asked})
     if channels > 1:
-        result = _told(result, channels, wanted.channel)
+        result = _of_channels(result, channels, wanted.channel)
     vars(result)["_title"] = title  # of its picture
     return result
 
 
-def _told(result: Any, channels: int, channel: int | None) -> Any:
+def _of_channels(result: Any, channels: int, channel: int | None) -> Any:
     """The same result; its matrices say which of a sound's channels they are of."""
-    heard = f"channel {channel} of {channels}" if channel else f"mean of {channels} channels"
     values = {field.name: getattr(result, field.name) for field in fields(result)}
+    matrices = {key: value for key, value in values.items() if isinstance(value, Matrix)}
     return replace(
-        result,
-        **{
-            key: replace(value, parameters={**value.parameters, "channels": heard})
-            for key, value in values.items()
-            if isinstance(value, Matrix)
-        },
+        result, **{key: each.of_channels(channels, channel) for key, each in matrices.items()}
     )
 
 
-def _video(name: str, source: Any, wanted: Spec) -> tuple[Clip, dict[str, Any]]:
-    """A video, the tracks of its faces, and its own size: motion is looked for in a smaller one."""
+def _video(module: Any, source: Any, wanted: Spec) -> tuple[Clip, dict[str, Any]]:
+    """A video as its pipeline reads it, the tracks of its faces, and its own size."""
     from avtool.speakers.tracks import tracks_of
 
     film = media.open(source)
-    if name == "faces" and not film.info.audio:
-        wanted = replace(wanted, audio=False)  # nobody speaks, and is seen nevertheless
-    size = None
-    if name == "localize" and film.info.video:
-        size = film.info.video[0].width, film.info.video[0].height
-        scale = min(1.0, SMALL / max(size))
-        small = max(2, round(size[0] * scale)), max(2, round(size[1] * scale))
-        wanted = replace(wanted, size=small)
-    clip = film.clip(wanted)
-    return clip, {"tracks": tracks_of(film, wanted), "size": size}
+    if hasattr(module, "reading"):
+        wanted = module.reading(film, wanted)
+    size = next(((each.width, each.height) for each in film.info.video), None)
+    return film.clip(wanted), {"tracks": tracks_of(film, wanted), "size": size}
 
 
 def _face(source: Any, face: int | None) -> Any:
@@ -287,19 +276,9 @@ def _picture(result: Any) -> bytes | None:
 
 
 def _shown(result: Any) -> Any:
-    """What is drawn of a Result: its first value, where its pipeline makes no other for the eye."""
-    name = _command(result)
-    module = pipeline(name)
-    if name == "separate":
-        with module.Lanes(result.source, result.voices) as lanes:
-            for parts in result.parts():
-                lanes.add(parts)
-            return lanes.done(result.portraits)
-    if name == "lips":
-        kept = module.Moments(result, result.audio)
-        for _ in kept.watching(result.lips).images():
-            pass
-        return kept.picture()
+    """What is drawn of a Result: its ``picture``, or else its first value."""
+    if hasattr(result, "picture"):
+        return result.picture()
     return getattr(result, fields(result)[0].name)
 
 

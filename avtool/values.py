@@ -142,6 +142,17 @@ class Matrix:
             first += len(block)
         return whole[:first].T
 
+    def of_channels(self, channels: int, channel: int | None) -> Matrix:
+        """The same, which says which of a sound's channels it is of, where there are several.
+
+        Args:
+            channel: counted from 1; None is the mean of all.
+        """
+        if channels < 2:
+            return self
+        heard = f"channel {channel} of {channels}" if channel else f"mean of {channels} channels"
+        return replace(self, parameters={**self.parameters, "channels": heard})
+
     def times(self, frames: int) -> Array:
         """Centre times in seconds of the first ``frames`` frames, float64 [frames]."""
         return self.start + self.hop * np.arange(frames)

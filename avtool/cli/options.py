@@ -54,6 +54,10 @@ Duration = Annotated[
     float | None,
     typer.Option(parser=seconds, metavar="TIME", help="Look at this much [seconds or hh:mm:ss]."),
 ]
+Weights = Annotated[
+    str | None,
+    typer.Option("--weights", metavar="PATH", help="A network of your own [the shipped one]"),
+]
 Device = Annotated[
     str,
     typer.Option(metavar="auto|cpu|cuda|mps", help="Where networks run; auto takes a GPU."),

@@ -57,11 +57,9 @@ def tracks_of(
     return found
 
 
-def unknown_face(
-    name: str, face: int, count: int, so: str = "nobody's voice can be asked for"
-) -> str:
-    """What to say where a face is asked for that is not there."""
+def unknown_face(name: str, face: int, count: int, so: str) -> str:
+    """What to say where a face is asked for that is not there; ``so``: what follows."""
     if not count:
-        return f"{name}: shows no face, so {so}"
+        return f"{name}: shows no face, {so}"
     number = "1 face" if count == 1 else f"{count} faces, 1 to {count}"
     return f"{name}: has no face {face}; it has {number}, see the sheet of 'avtool faces {name}'"

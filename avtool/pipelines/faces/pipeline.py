@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from avtool.face import Track
-from avtool.media import Clip, Spec
+from avtool.media import Clip, Media, Spec
 from avtool.pipelines.faces.values import Face, Faces
 from avtool.speakers import separation as hearing
 from avtool.speakers.separation import Models, hear
@@ -27,6 +27,11 @@ class Result:
     """The faces."""
 
     faces: Faces
+
+
+def reading(source: Media, spec: Spec) -> Spec:
+    """What is read of a file: in one without sound nobody speaks, and is seen nevertheless."""
+    return replace(spec, audio=bool(source.info.audio))
 
 
 def load(options: Options = Options(), device: str = "auto") -> Models:

@@ -15,7 +15,7 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
     """Find the faces of one file, and write who they are."""
     source = media.open(job.source, name=job.name)
     looking, hearing = stages(tick, source.info.duration, {"finding faces": 3, "hearing": 2})
-    spec = request.part(pipeline.SPEC, audio=bool(source.info.audio))
+    spec = pipeline.reading(source, request.part(pipeline.SPEC))
     tracks = tracks_of(source, spec, looking, request.strict)
     clip = source.clip(spec, tick=hearing, strict=request.strict)
     models = pipeline.load(request.options, request.device)

@@ -73,18 +73,8 @@ def work(name: str, wanted: Spec, request: Request, job: Job, tick: Tick) -> Rep
     clip = source.clip(wanted, tick=reading, strict=request.strict)
     result = pipeline(name).run(clip, request.options)
     for field, paths in job.outputs.items():
-        value = told(getattr(result, field), source.info.audio[0].channels, wanted.channel)
+        value = getattr(result, field)
+        if isinstance(value, Matrix):
+            value = value.of_channels(source.info.audio[0].channels, wanted.channel)
         save(value, paths, name=field, title=job.title)
     return Report(job.name, outputs=[str(path) for path in job.paths], warnings=clip.warnings)
-
-
-def told(value: Any, channels: int, channel: int | None) -> Any:
-    """A matrix that says which of a sound's channels it is of, where there are several.
-
-    Args:
-        channel: counted from 1; None is the mean of all.
-    """
-    if not isinstance(value, Matrix) or channels < 2:
-        return value
-    heard = f"channel {channel} of {channels}" if channel else f"mean of {channels} channels"
-    return replace(value, parameters={**value.parameters, "channels": heard})

@@ -10,10 +10,6 @@ from avtool.cli import options as opt
 from avtool.cli.program import app, evaluation
 
 PLACE = 5
-Weights = Annotated[
-    str | None,
-    typer.Option("--weights", metavar="PATH", help="A network of your own [the shipped one]"),
-]
 
 
 @app.command()
@@ -50,7 +46,7 @@ def lips(
     mark: Annotated[
         bool, typer.Option("--mark", help="Write 'synthetic' into the picture.")
     ] = False,
-    weights: Weights = None,
+    weights: opt.Weights = None,
     device: opt.Device = "auto",
     out: opt.Out = None,
     format: opt.Formats = None,
@@ -86,7 +82,7 @@ def lips(
 
 
 @evaluation.command("lips")
-def evaluate(inputs: opt.Inputs, weights: Weights = None, json: opt.Json = False) -> None:
+def evaluate(inputs: opt.Inputs, weights: opt.Weights = None, json: opt.Json = False) -> None:
     """Mouths moved by a sound against the real ones.
 
     Takes videos of one talking face each.

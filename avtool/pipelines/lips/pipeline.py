@@ -115,6 +115,13 @@ class Result:
         """The motion as ARKit's 52 face units."""
         return curves(self.motion, fps)
 
+    def picture(self) -> Mouths:
+        """A few moments of it, with the opening of the lips and the loudness."""
+        kept = Moments(self, self.audio)
+        for _ in kept.watching(self.lips).images():
+            pass
+        return kept.picture()
+
 
 def load(options: Options = Options(), device: str = "auto") -> LipMotion:
     """The network, once for many sounds.

@@ -58,7 +58,9 @@ def video_face(source: Media, tracks: Sequence[Track], number: int | None = None
             frames = source.clip(spec).frames
             assert frames is not None
             return FaceVideo(frames, each, lambda count: source.backwards(spec, count))
-    raise InputError(unknown_face(source.name, number or 1, len(tracks), "no mouth can be painted"))
+    raise InputError(
+        unknown_face(source.name, number or 1, len(tracks), "so no mouth can be painted")
+    )
 
 
 def size(boxes: Array) -> float:

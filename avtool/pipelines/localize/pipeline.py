@@ -20,7 +20,7 @@ import numpy as np
 
 from avtool.errors import InputError
 from avtool.face import Track
-from avtool.media import Clip, Spec
+from avtool.media import Clip, Media, Spec
 from avtool.pipelines.localize.cues import (
     Cues,
     Seen,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from avtool.pipelines.localize.attention import Attention
 
 SPEC = Spec(audio=True, frames=True, rate=RATE, channel=0, fps=Fraction(FPS))
+SMALL = 512  # long side of the pictures that motion is looked for in, and a summary shows
 LONGEST = 60  # seconds from one look to the next
 BEFORE = 1000  # looks at what moves that are kept at most while faces are still looked for
 
@@ -84,6 +85,16 @@ class Result:
     """Where the sound comes from."""
 
     sources: Sources
+
+
+def reading(source: Media, spec: Spec) -> Spec:
+    """What is read of a file: pictures that are just large enough to see motion."""
+    if not source.info.video:
+        return spec
+    stream = source.info.video[0]
+    scale = min(1.0, SMALL / max(stream.width, stream.height))
+    small = (max(2, round(stream.width * scale)), max(2, round(stream.height * scale)))
+    return replace(spec, size=small)
 
 
 class Models(NamedTuple):

@@ -19,7 +19,6 @@ from avtool.speakers.tracks import tracks_of
 from avtool.values import Video
 
 FILES = {"localized": (".mp4", ".png"), "sources": (".json",), "maps": (".npz",)}
-SMALL = 512  # long side of the pictures that motion is looked for in, and a summary shows
 
 
 def work(request: Request, job: Job, tick: Tick) -> Report:
@@ -27,15 +26,16 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
     source = _opened(job)
     shares = {"finding faces": 3, "looking at motion": 3, "writing": 2}
     looking, moving, writing = stages(tick, source.info.duration, shares)
-    size, small = _sizes(source)
-    spec = request.part(pipeline.SPEC, size=small)
+    spec = pipeline.reading(source, request.part(pipeline.SPEC))
     clip = source.clip(spec, tick=moving, strict=request.strict)
 
     def tracks() -> Sequence[Track]:
         return tracks_of(source, spec, looking, request.strict)
 
     models = pipeline.load(request.options, request.device)
-    found = pipeline.run(clip, request.options, tracks=tracks, size=size, models=models).sources
+    found = pipeline.run(
+        clip, request.options, tracks=tracks, size=_size(source), models=models
+    ).sources
     for path in job.paths:
         if path.suffix != ".mp4":
             save(found, [path], name="sources", title=job.title)
@@ -65,12 +65,9 @@ def _opened(job: Job) -> Media:
     return source
 
 
-def _sizes(source: Media) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Width and height of a file's pictures, and of those that are enough to see motion."""
+def _size(source: Media) -> tuple[int, int]:
     stream = source.info.video[0]
-    scale = min(1.0, SMALL / max(stream.width, stream.height))
-    small = (max(2, round(stream.width * scale)), max(2, round(stream.height * scale)))
-    return (stream.width, stream.height), small
+    return stream.width, stream.height
 
 
 def audited(inputs: list[str], request: Request, as_json: bool) -> int:
@@ -83,8 +80,7 @@ def audited(inputs: list[str], request: Request, as_json: bool) -> int:
             source = _opened(job)
             shares = {"finding faces": 3, "looking at motion": 3}
             looking, moving = stages(tick, source.info.duration, shares)
-            size, small = _sizes(source)
-            spec = request.part(pipeline.SPEC, size=small)
+            spec = pipeline.reading(source, request.part(pipeline.SPEC))
             tracks = tracks_of(source, spec, looking, request.strict)
             clip = source.clip(spec, tick=moving, strict=request.strict)
             place = next(n for n, each in enumerate(jobs) if each.source == job.source)
@@ -95,7 +91,7 @@ def audited(inputs: list[str], request: Request, as_json: bool) -> int:
                 other = following.clip(sound).audio
             models = pipeline.load(request.options, request.device)
             tables[job.name] = audit(
-                clip, request.options, other, tracks=tracks, size=size, models=models
+                clip, request.options, other, tracks=tracks, size=_size(source), models=models
             )
             rows = {row.control: row.facts() for row in tables[job.name]}
             return Report(job.name, warnings=list(clip.warnings), facts={"audit": rows})

@@ -85,6 +85,13 @@ class Result:
     portraits: dict[int, Array]
     parts: Callable[[], Iterator[dict[int, Array]]]
 
+    def picture(self) -> Voices:
+        """The spectrograms of the source, of each voice and of the rest."""
+        with Lanes(self.source, self.voices) as lanes:
+            for blocks in self.parts():
+                lanes.add(blocks)
+            return lanes.done(self.portraits)
+
 
 def load(options: Options = Options(), device: str = "auto") -> Models:
     """The networks, once for many clips; see ``hearing.load``."""
@@ -111,7 +118,7 @@ def run(
     tracks = find(clip) if tracks is None else tracks
     faces = [track.face for track in tracks]
     if not faces or (options.face is not None and options.face not in faces):
-        raise InputError(unknown_face(clip.name, options.face or 1, len(faces)))
+        raise InputError(unknown_face(clip.name, options.face or 1, len(faces), NOBODY))
     wanted = faces if options.face is None else [options.face]
     heard = hear(audio, tracks, models or load(options), options.voices, blind=options.blind)
     picks = picked(heard, [faces.index(face) for face in wanted])

@@ -10,10 +10,6 @@ from avtool.cli import options as opt
 from avtool.cli.program import app, evaluation
 
 PLACE = 6
-Weights = Annotated[
-    str | None,
-    typer.Option("--weights", metavar="PATH", help="A network of your own [the shipped one]"),
-]
 
 
 @app.command()
@@ -25,7 +21,7 @@ def speech2face(
     seed: Annotated[
         int, typer.Option(metavar="N", help="Seed of the draw of the sheet's faces")
     ] = 0,
-    weights: Weights = None,
+    weights: opt.Weights = None,
     device: opt.Device = "auto",
     out: opt.Out = None,
     format: opt.Formats = None,
@@ -58,7 +54,7 @@ def evaluate(
     table: Annotated[
         str, typer.Argument(metavar="TABLE", help="CSV with file and sex (F, M), files below it.")
     ],
-    weights: Weights = None,
+    weights: opt.Weights = None,
     json: opt.Json = False,
 ) -> None:
     """Faces for voices against a table of sexes.
