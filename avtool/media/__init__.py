@@ -15,6 +15,7 @@ from avtool.media import read
 from avtool.media.probe import Info, probe
 from avtool.values import Array, Audio, Frames
 
+HIGHEST_RATE, MOST_CHANNELS = 1_000_000, 1024  # of sound, in Hz; libsndfile writes no more
 HELD_BYTES = 64 << 20  # of pictures that are read forwards to be given backwards
 
 __all__ = ["Clip", "Info", "Media", "Spec", "open", "probe"]
@@ -130,6 +131,13 @@ class Media:
         if not self.info.audio:
             raise MediaError(f"{self.name}: has no sound; 'avtool info' shows what it holds")
         stream = self.info.audio[0]
+        if not stream.channels:
+            raise MediaError(f"{self.name}: its channel layout '{stream.layout}' is not known")
+        if not (0 < stream.rate <= HIGHEST_RATE and stream.channels <= MOST_CHANNELS):
+            raise MediaError(
+                f"{self.name}: says that its sound has {stream.rate} Hz and {stream.channels} "
+                f"channels; up to {HIGHEST_RATE} Hz and {MOST_CHANNELS} channels can be read"
+            )
         rate = spec.rate or stream.rate
         length = self.info.length_samples
         if length is not None:

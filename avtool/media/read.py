@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import soundfile
 
 BLOCK_SAMPLES = 1 << 16  # 4 s at 16 kHz: small in memory, long enough to cost nothing per block
+LOUDEST = 2.0**24  # full scale is 1: beyond is no sound, powers overflow and the AAC encoder hangs
 
 
 @dataclass
@@ -80,6 +81,8 @@ def audio_blocks(
         blocks = _sound_blocks(info, reading, start, duration)
     else:
         blocks = _ffmpeg_blocks(info, reading, track, start, duration)
+    if not info.sound_file or stream.codec in ("float", "double"):
+        blocks = _finite(blocks, reading)
     if channel is not None:
         blocks = (block[channel - 1 : channel] for block in blocks)
     elif mono and stream.channels > 1:
@@ -89,6 +92,21 @@ def audio_blocks(
         kept = 1 if mono or channel is not None else stream.channels
         blocks = resampled(blocks, stream.rate, rate, kept)
     return blocks
+
+
+def _finite(blocks: Iterator[Array], reading: Reading) -> Iterator[Array]:
+    """The same with silence for NaN, infinity and what is louder than ``LOUDEST``."""
+    count = 0
+    for block in blocks:
+        low, high = (block.min(), block.max()) if block.size else (0, 0)
+        if not (low >= -LOUDEST and high <= LOUDEST):  # NaN is neither
+            wrong = ~(np.abs(block) <= LOUDEST)
+            count += int(np.count_nonzero(wrong))
+            block = np.where(wrong, np.float32(0), block)
+        yield block
+    if count:
+        plural = "" if count == 1 else "s"
+        reading.warn(f"damaged: {count} sample{plural} NaN, infinite or absurdly loud, made silent")
 
 
 def _told(blocks: Iterator[Array], reading: Reading, start: float, rate: int) -> Iterator[Array]:
@@ -157,8 +175,6 @@ def _ffmpeg_blocks(
     # All channels as they are: ffmpeg's own downmix to float is 3 dB too loud.
     output = sound.output("pipe:", format="f32le", **limit)
     frame_bytes = 4 * stream.channels
-    if not frame_bytes:
-        raise MediaError(f"{reading.name}: its channel layout '{stream.layout}' is not known")
     with ffmpeg.Run(ffmpeg.compiled(output)) as run:
         while data := run.stdout.read(BLOCK_SAMPLES * frame_bytes):
             data = data[: len(data) - len(data) % frame_bytes]

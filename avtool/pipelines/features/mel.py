@@ -194,7 +194,7 @@ def ranged(blocks: Iterator[Array], log: Log, n_mels: int) -> Iterator[Array]:
     with Spool() as spool:
         peak = -np.inf
         for block in blocks:
-            peak = max(peak, float(block[:, :n_mels].max()))
+            peak = max(peak, float(block[:, :n_mels].max(initial=-np.inf)))
             spool.append(block)
         for block in spool.blocks():
             yield _finished(block, log, n_mels, peak)

@@ -153,6 +153,8 @@ def listen(audio: Audio) -> Sound:
     sides = ([sides[0]] * ahead + sides + [sides[-1]] * frames)[:frames]
     options = mel.Options(n_fft=512, win=400, hop=160, n_mels=24, fmin=60, top=None)
     levels = mel.run(Clip("sound", mono, None, None), options).mel.values.T
+    if not len(levels):  # a track without a sample is silence
+        levels = np.full((1, options.n_mels), -100, np.float32)  # dB
     missing = max(0, 4 * frames - len(levels))
     moves = sounding(np.pad(levels, ((0, missing), (0, 0)), "edge"))[:, :frames]
     level = 10 * np.log10(np.array(power, np.float32) + 1e-12)
