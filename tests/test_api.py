@@ -99,7 +99,7 @@ def test_the_signature_is_that_of_the_options(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(house.__all__))
 def test_every_function_opens_what_it_is_given(name: str) -> None:
     sources = ["missing.png", "missing.wav"] if name == "lips" else ["missing.wav"]
-    with pytest.raises(MediaError, match=r"^missing\.(png|wav): (no such file|does not exist)"):
+    with pytest.raises(MediaError, match=r"^missing\.(png|wav): no such file"):
         getattr(house, name)(*sources)
 
 
@@ -323,7 +323,7 @@ def test_sources_that_lack_or_are_too_many() -> None:
     for name, sources in (("mel", []), ("mel", ["a.wav", 16_000]), ("lips", ["a.png"])):
         with pytest.raises(TypeError):
             getattr(house, name)(*sources)
-    with pytest.raises(MediaError, match=r"a\.png: does not exist"):
+    with pytest.raises(MediaError, match=r"a\.png: no such file; check the name"):
         house.lips("a.png", "b.wav", face=1)
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import warnings
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from avtool.errors import MediaError
+from avtool.media.door import let_in
 from avtool.values import Array
 
+# By content, not by name: Pillow would hand an EPS to Ghostscript, which runs it.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
@@ -21,16 +25,17 @@ def read_picture(path: str | os.PathLike[str], largest: tuple[int, int] | None =
         largest: the long and the short side in pixels that it is made to fit, never larger.
 
     Raises:
-        MediaError: it is missing, unreadable or no picture.
+        MediaError: it is missing, no regular file, unreadable or no picture.
     """
+    let_in(Path(path), str(path))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as file:
+            warnings.simplefilter("ignore")  # of Pillow's, about tags and sizes
+            with Image.open(path, formats=FORMATS) as file:
                 image = ImageOps.exif_transpose(file)
+                if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
+                    image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
                 image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    except FileNotFoundError:
-        raise MediaError(f"{path}: does not exist") from None
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
         raise MediaError(f"{path}: is no readable picture ({error})") from error
     if image.mode == "RGBA":

@@ -6,10 +6,8 @@ ffmpeg alone is asked (a machine may have no ffprobe): its banner names the stre
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -17,10 +15,13 @@ from pathlib import Path
 
 from avtool.errors import MediaError
 from avtool.media import ffmpeg
+from avtool.media.door import input_arguments, let_in, picture_format
 from avtool.media.packets import Packets, rate_of
 
 # Read by libsndfile: exact, fast, and without a child process.
 SOUND_SUFFIXES = {".wav", ".wave", ".flac", ".aif", ".aiff", ".au", ".w64", ".rf64", ".caf"}
+BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"}  # that an mp4 begins with
+MOST_BOXES = 10_000  # of an mp4 that are looked at for its index
 QUICK_PACKETS = 300  # enough to know the rate of a stream; `scan` reads them all
 
 
@@ -86,36 +87,14 @@ def probe(path: str | os.PathLike[str], *, scan: bool = False, name: str = "") -
         name: what to call the file in messages (a spooled stdin has another name).
 
     Raises:
-        MediaError: missing, empty, a folder, unreadable, protected, or not media.
+        MediaError: missing, empty, no regular file, a playlist, unreadable, protected, not media.
     """
     path = Path(path)
     name = name or str(path)
-    size = _readable_size(path, name)
+    size, head = let_in(path, name)
     if path.suffix.lower() in SOUND_SUFFIXES and (info := _probe_sound(path, size)):
         return info
-    return _probe_ffmpeg(path, name, size, scan)
-
-
-def _readable_size(path: Path, name: str) -> int:
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise MediaError(f"{name}: is a folder; name a file in it")
-        if stat.S_ISREG(status.st_mode):
-            with path.open("rb") as file:
-                file.read(1)
-            if status.st_size == 0:
-                raise MediaError(f"{name}: is empty (0 bytes)")
-        return status.st_size
-    except FileNotFoundError:
-        if "://" in name:
-            raise MediaError(
-                f"{name}: is an address; avtool reads files, so download it first"
-            ) from None
-        raise MediaError(f"{name}: no such file; check the name") from None
-    except OSError as error:
-        why = "permission denied" if error.errno == errno.EACCES else error.strerror
-        raise MediaError(f"{name}: cannot be read ({why})") from error
+    return _probe_ffmpeg(path, name, size, head, scan)
 
 
 def _probe_sound(path: Path, size: int) -> Info | None:
@@ -186,9 +165,11 @@ def read_banner(lines: Iterable[str]) -> Banner:
     return Banner(tuple(kinds), duration, zero, *texts, rotations=turned)
 
 
-def _probe_ffmpeg(path: Path, name: str, size: int, scan: bool) -> Info:
+def _probe_ffmpeg(path: Path, name: str, size: int, head: bytes, scan: bool) -> Info:
     limit = [] if scan else ["-frames:v", str(QUICK_PACKETS), "-frames:a", str(QUICK_PACKETS)]
-    arguments = ["-nostdin", "-hide_banner", "-i", ffmpeg.url(path), "-map", "0:v?", "-map", "0:a?"]
+    encrypted = head[4:8] in BOXES and _encrypted(path, name, size)
+    arguments = ["-nostdin", "-hide_banner", *input_arguments(path, picture_format(path, head))]
+    arguments += ["-map", "0:v?", "-map", "0:a?"]
     arguments += ["-c", "copy", "-copyinkf", "-copyts", *limit, "-f", "framecrc", "-"]
     with ffmpeg.Run(arguments) as run:
         packets = Packets(line.decode("ascii", "replace") for line in run.stdout)
@@ -196,7 +177,10 @@ def _probe_ffmpeg(path: Path, name: str, size: int, scan: bool) -> Info:
     if not banner.kinds:
         raise MediaError(f"{name}: {_why_unreadable(run)}")
     kind, streams = banner.kinds[0], banner.video + banner.audio
-    if _encrypted(path, kind) or any(re.search(r"\((drms|drmi) /", text) for text in streams):
+    if not scan and kind == "mov" and (banner.zero or 0) > 1:
+        # Old ffmpegs count its duration from 0, new ones from its first time stamp: packets tell.
+        return _probe_ffmpeg(path, name, size, head, True)
+    if encrypted or any(re.search(r"\((drms|drmi) /", text) for text in streams):
         raise MediaError(f"{name}: is protected (encrypted); only an unprotected copy can be read")
     if not streams:
         raise MediaError(f"{name}: holds neither sound nor pictures")
@@ -235,24 +219,32 @@ def _why_unreadable(run: ffmpeg.Run) -> str:
         return "is cut off before its index (an unfinished recording or download); get it whole"
     if "Permission denied" in text:
         return "cannot be read (permission denied)"
-    return "is not sound or video that ffmpeg can read"
+    if "Cannot allocate memory" in text:
+        return "cannot be read (not enough memory)"
+    return "is not sound or video that avtool can read"
 
 
-def _encrypted(path: Path, kind: str) -> bool:
-    """Whether an mp4's index names encrypted tracks; ffmpeg shows what they were before."""
-    if kind != "mov":
-        return False
+def _encrypted(path: Path, name: str, total: int) -> bool:
+    """Whether an mp4's index names encrypted tracks; ffmpeg shows what they were before.
+
+    Raises:
+        MediaError: no index is found among so many boxes that ffmpeg would look for minutes.
+    """
     with path.open("rb") as file:
-        while len(head := file.read(8)) == 8:
-            size, name = int.from_bytes(head[:4], "big"), head[4:]
+        for _ in range(MOST_BOXES):
+            if len(head := file.read(8)) < 8:
+                return False
+            size, kind = int.from_bytes(head[:4], "big"), head[4:]
             rest = int.from_bytes(file.read(8), "big") - 16 if size == 1 else size - 8
-            if name == b"moov":
-                index = file.read(rest)
+            if kind == b"moov":
+                index = file.read(min(max(rest, 0), total))
                 return b"encv" in index or b"enca" in index
-            if rest < 0:  # the last box lasts to the file's end
+            if not 0 <= rest <= total:  # the last box, which lasts to the file's end
                 return False
             file.seek(rest, os.SEEK_CUR)
-    return False
+    raise MediaError(
+        f"{name}: is damaged (no index in its first {MOST_BOXES:,} boxes); get it anew"
+    )
 
 
 def _audio(text: str, index: int, start: float) -> AudioStream:

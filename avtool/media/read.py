@@ -15,6 +15,7 @@ import numpy as np
 
 from avtool.errors import InputError, MediaError
 from avtool.media import ffmpeg
+from avtool.media.door import input_options
 from avtool.media.probe import Info
 from avtool.prefetch import Prefetch
 from avtool.signal.resample import resampled
@@ -166,7 +167,9 @@ def _ffmpeg_blocks(
 
     stream = info.audio[track]
     seek, shift = _seek(info, start)
-    sound = graph.input(ffmpeg.url(info.path), **seek)[f"a:{stream.index}"]
+    sound = graph.input(ffmpeg.url(info.path), **input_options(info.format), **seek)[
+        f"a:{stream.index}"
+    ]
     if shift:
         sound = sound.filter("asetpts", f"PTS-{shift}/TB").filter("atrim", start=0)
     # One clock: silence before the first sample and in holes, never a shift.
@@ -227,7 +230,9 @@ def frame_images(
     seek, shift = _seek(info, start)
     if "ss" in seek:
         seek["noaccurate_seek"] = None  # the picture that is on screen at start began before it
-    picture = graph.input(ffmpeg.url(info.path), **seek)[f"v:{stream.index}"]
+    picture = graph.input(ffmpeg.url(info.path), **input_options(info.format), **seek)[
+        f"v:{stream.index}"
+    ]
     if shift:
         picture = picture.filter("setpts", f"PTS-{shift}/TB")
     # The rate is made by time stamps, never by counting: a variable rate would drift.
