@@ -16,6 +16,7 @@ from avtool.media.probe import Info, probe
 from avtool.values import Array, Audio, Frames
 
 HIGHEST_RATE, MOST_CHANNELS = 1_000_000, 1024  # of sound, in Hz; libsndfile writes no more
+MOST_PIXELS = 1 << 26  # of a picture, twice of what 8K has
 HELD_BYTES = 64 << 20  # of pictures that are read forwards to be given backwards
 
 __all__ = ["Clip", "Info", "Media", "Spec", "open", "probe"]
@@ -162,6 +163,11 @@ class Media:
         if not self.info.video:
             raise MediaError(f"{self.name}: has no pictures; 'avtool info' shows what it holds")
         stream = self.info.video[0]
+        if max(stream.width * stream.height, stream.coded[0] * stream.coded[1]) > MOST_PIXELS:
+            raise MediaError(
+                f"{self.name}: pictures of {stream.width}x{stream.height} are too large; "
+                f"scale them to {MOST_PIXELS / 1e6:.0f} million pixels or fewer"
+            )
         fps = spec.fps or stream.fps
         width, height = spec.size or (stream.width, stream.height)
         images = partial(

@@ -22,6 +22,7 @@ from avtool.media.packets import Packets, rate_of
 SOUND_SUFFIXES = {".wav", ".wave", ".flac", ".aif", ".aiff", ".au", ".w64", ".rf64", ".caf"}
 BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"}  # that an mp4 begins with
 MOST_BOXES = 10_000  # of an mp4 that are looked at for its index
+WIDEST = 16  # pixels, for their height or the other way round; what is beyond is damage
 QUICK_PACKETS = 300  # enough to know the rate of a stream; `scan` reads them all
 
 
@@ -190,10 +191,15 @@ def _probe_ffmpeg(path: Path, name: str, size: int, head: bytes, scan: bool) -> 
     audio, video = tracks(banner, packets, zero, scan)
     if scan and packets.ends:
         duration = max(packets.ends.values()) - zero
-    warnings = (f"damaged: {run.last_words}",) if scan and run.returncode else ()
+    warnings = [f"damaged: {run.last_words}"] if scan and run.returncode else []
+    warnings += [
+        f"damaged: pixels {aspect} times as wide as high are taken as square"
+        for aspect in map(_aspect, banner.video)
+        if not _is_usual(aspect)
+    ]
     end = path.suffix.lower().lstrip(".")
     shown = end if end in banner.kinds else kind  # of one container's many names, "mov,mp4,m4a"
-    return Info(path, shown, size, duration, audio, video, warnings=warnings, zero=zero)
+    return Info(path, shown, size, duration, audio, video, warnings=tuple(warnings), zero=zero)
 
 
 def tracks(
@@ -278,14 +284,26 @@ def _layout_name(channels: int) -> str:
     return {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
 
 
+def _aspect(text: str) -> Fraction:
+    """How wide a pixel is for its height, as a stream's text says."""
+    # In brackets what the codec says; after a comma the container, which is right.
+    sar = re.search(r", SAR (\d+):([1-9]\d*)", text) or re.search(r"\[SAR (\d+):([1-9]\d*)", text)
+    return (Fraction(int(sar[1]), int(sar[2])) if sar else None) or Fraction(1)
+
+
+def _is_usual(aspect: Fraction) -> bool:
+    """Whether pixels can have this shape; no camera's are wider than twice their height."""
+    return Fraction(1, WIDEST) <= aspect <= WIDEST
+
+
 def _video(
     text: str, number: int, rotation: int, packets: Packets, zero: float, scan: bool
 ) -> VideoStream:
     size = re.search(r"\b([1-9]\d*)x([1-9]\d*)", text)
     coded = (int(size[1]), int(size[2])) if size else (0, 0)
-    # In brackets what the codec says; after a comma the container, which is right.
-    sar = re.search(r", SAR (\d+):([1-9]\d*)", text) or re.search(r"\[SAR (\d+):([1-9]\d*)", text)
-    aspect = (Fraction(int(sar[1]), int(sar[2])) if sar else None) or Fraction(1)
+    aspect = _aspect(text)
+    if not _is_usual(aspect):
+        aspect = Fraction(1)
     width, height = round(coded[0] * aspect), coded[1]
     if rotation in (90, 270):
         width, height = height, width

@@ -242,6 +242,8 @@ def frame_images(
     limit = {} if duration is None else {"t": duration}
     output = picture.output("pipe:", format="rawvideo", pix_fmt="rgb24", **limit)
     size = width * height * 3
+    for warning in info.warnings:
+        reading.warn(warning)
     with (
         ffmpeg.Run(ffmpeg.compiled(output)) as run,
         Prefetch(iter(lambda: run.stdout.read(size), b"")) as pictures,

@@ -139,7 +139,7 @@ class _Marker:
     def _strip(self, image: Array, since: float) -> None:
         """The sound's loudness, with the play head; what has been heard is bright."""
         height, width = image.shape[:2]
-        high = max(12, int(STRIP * height))
+        high = min(height, max(12, int(STRIP * height)))
         below = image[height - high :]
         below[:] = below // 3
         count = len(self._level)

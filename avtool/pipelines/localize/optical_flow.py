@@ -23,6 +23,7 @@ from avtool.signal.cut import RECENT, is_cut
 from avtool.values import Array
 
 LONG_SIDE = 256  # of the pictures that flow is computed on, in pixels
+SHORT_SIDE = 32  # the least: OpenCV's flow reads beyond a picture that is longer than 8:1
 CELL = 4  # pixels of those that are one cell of the grid
 EDGE = 2  # cells at the edge of the picture, where a moving camera's flow is made up
 SHAKE = 0.05  # cells a picture, below which a camera stands still
@@ -44,7 +45,7 @@ def grid_of(width: int, height: int) -> tuple[int, int]:
 
 def _small(width: int, height: int) -> tuple[int, int]:
     scale = LONG_SIDE / max(width, height)
-    return max(16, round(width * scale)), max(16, round(height * scale))
+    return max(SHORT_SIDE, round(width * scale)), max(SHORT_SIDE, round(height * scale))
 
 
 @dataclass(frozen=True, eq=False)
