@@ -8,6 +8,7 @@ reads blocks ffmpeg as soon as it is full).
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -25,6 +26,12 @@ PIPE_BYTES = 1 << 16
 
 # Told of each command line before it runs (`avtool -v`).
 on_start: Callable[[list[str]], None] | None = None
+
+# Lines that follow a failure and say nothing of it.
+_HOLLOW = re.compile(
+    "Terminating thread|Task finished|Could not write header"
+    "|Error (initializing|submitting|muxing|sending|writing trailer|closing)"
+)
 
 _running: set[subprocess.Popen[bytes]] = set()
 _lock = threading.Lock()
@@ -128,7 +135,10 @@ class Run:
     def last_words(self) -> str:
         """Ffmpeg's most telling line: the last that is about the input, without its address."""
         for line in reversed(self.complaints):
-            text = line.rsplit("] ", 1)[-1].split(": ", 1)[-1] if line.startswith("[") else line
+            text = line.rsplit("] ", 1)[-1] if line.startswith("[") else line
+            if _HOLLOW.match(text):
+                continue
+            text = text.split(": ", 1)[-1] if line.startswith("[") else text
             if not text.startswith(("Conversion failed", "Error opening", "Nothing was written")):
                 return text
         return f"ffmpeg ended with code {self.returncode}"

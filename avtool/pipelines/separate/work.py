@@ -18,6 +18,9 @@ from avtool.speakers.tracks import tracks_of
 from avtool.values import Audio, Dubbed
 
 REST, PICTURE = "rest", "voices"
+# Pictures that an mp4 holds without being encoded anew.
+COPIED = {"h264", "hevc", "vvc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "png"}
+COPIED |= {"jpeg2000", "vc1", "dirac", ""}
 STAGES = {"finding faces": 4, "separating": 5, "writing": 1}
 
 
@@ -88,4 +91,10 @@ def _opened(job: Job) -> Media:
     source = media.open(job.source, name=job.name)
     if not source.info.audio:
         raise MediaError(f"{job.name}: has no sound; 'avtool info' shows what it holds")
+    codec = next((each.codec for each in source.info.video), "")
+    if codec not in COPIED and any(path.suffix == ".mp4" for path in job.paths):
+        raise MediaError(
+            f"{job.name}: has pictures ({codec}) that an mp4 cannot hold as they are; "
+            "leave out --video, or convert it to H.264 first"
+        )
     return source
