@@ -19,6 +19,7 @@ class Packets:
         self.base: dict[int, Fraction] = {}
         self.pts: dict[int, list[int]] = {}
         self.ends: dict[int, float] = {}
+        self.untimed: set[int] = set()  # streams that have packets without a time
         for line in lines:
             if line.startswith("#tb "):
                 stream, base = line[4:].split(": ")
@@ -28,7 +29,9 @@ class Packets:
                 index, pts, duration = int(parts[0]), int(parts[2]), int(parts[3])
                 # 4: decoded, but not shown, as an edit list may ask.
                 hidden = (flags := re.search(r"F=0x(\w+)", line)) and int(flags[1], 16) & 4
-                if pts > -(1 << 62) and not hidden:  # AV_NOPTS_VALUE
+                if pts < -(1 << 62):  # AV_NOPTS_VALUE
+                    self.untimed.add(index)
+                elif not hidden:
                     self.pts.setdefault(index, []).append(pts)
                     end = float((pts + duration) * self.base[index])
                     self.ends[index] = max(self.ends.get(index, end), end)

@@ -188,6 +188,8 @@ def _probe_ffmpeg(path: Path, name: str, size: int, head: bytes, scan: bool) -> 
     duration, zero = banner.duration, banner.zero
     if zero is None:
         zero = min((packets.start(i) for i in range(len(streams))), default=0.0)
+    if kind == "matroska" and duration is not None:
+        duration = max(0.0, duration - zero)  # its header says when it ends, counted from 0
     audio, video = tracks(banner, packets, zero, scan)
     if scan and packets.ends:
         duration = max(packets.ends.values()) - zero
@@ -310,7 +312,8 @@ def _video(
     stated = re.search(r"([\d.]+)(k?) fps", text) or re.search(r"([\d.]+)(k?) tbr", text)
     average = float(stated[1]) * (1000 if stated[2] else 1) if stated else 25.0
     pts = sorted(packets.pts.get(number, []))
-    fps, variable = rate_of(pts, packets.base.get(number, Fraction(1, 1000)), average)
+    known = [] if number in packets.untimed else pts
+    fps, variable = rate_of(known, packets.base.get(number, Fraction(1, 1000)), average)
     return VideoStream(
         index=number,
         codec=text.split(" ")[0].rstrip(","),
