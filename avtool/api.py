@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields, replace
 from functools import cache
@@ -30,6 +29,7 @@ from avtool.pipelines import commands, pipeline, spec
 from avtool.pipelines.features import presets
 from avtool.pipelines.speech2face.values import FaceSamples
 from avtool.save import formats, save
+from avtool.scratch import temporary_folder
 from avtool.signal.resample import resampled
 from avtool.values import Array, Audio, Frames, Matrix
 
@@ -269,8 +269,8 @@ def _picture(result: Any) -> bytes | None:
     title = vars(result).get("_title", "")
     if isinstance(value, FaceSamples):  # all of the faces, not the one portrait
         name, title = "faces", f"who may say {title}"
-    with tempfile.TemporaryDirectory(prefix="avtool-") as folder:
-        path = Path(folder, "result.png")
+    with temporary_folder() as folder:
+        path = folder / "result.png"
         save(value, [path], name=name, title=title)
         return path.read_bytes()
 

@@ -1,4 +1,4 @@
-"""Value and suffix to file: written beside its place as a ``.part``, then renamed, or not."""
+"""Value and suffix to file: written to a part file beside its place, then renamed, or not."""
 
 from __future__ import annotations
 

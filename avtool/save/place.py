@@ -1,4 +1,4 @@
-"""Where a value goes: a ``.part`` beside its file, renamed when all went well."""
+"""Where a value goes: a part file beside its file, renamed when all went well."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from avtool import scratch
 from avtool.errors import OutputError
 from avtool.values import Array
 
@@ -37,17 +38,21 @@ class Sink(Protocol):
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A place to write to; it becomes ``path`` when all went well and vanishes otherwise."""
-    part = path.with_name(path.name + ".part")
+    """A place to write to; it becomes ``path`` when all went well and vanishes otherwise.
+
+    Raises:
+        OutputError: it cannot be written; what is said of the part file is said of ``path``.
+    """
     try:
-        part.touch()
-        yield part
-        part.replace(path)
+        with scratch.part_file(path.parent) as part:
+            try:
+                yield part
+            except OutputError as error:
+                raise OutputError(str(error).replace(str(part), str(path))) from error
+            part.replace(path)
     except OSError as error:
         why = error.strerror or error
         raise OutputError(f"{path}: cannot be written ({why})") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 class Whole:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
 from avtool.save.place import Place
 from avtool.values import Array, Audio
+
+HEADER_BYTES = 4096
+PEAK_TIME = 12  # where the time stands in a PEAK chunk: behind its name, length and version
 
 
 class SoundFile:
@@ -12,24 +20,63 @@ class SoundFile:
     def __init__(self, value: Audio, place: Place, *, kind: str) -> None:
         import soundfile
 
-        self._failure = soundfile.LibsndfileError
+        self._open, self._failure = soundfile.SoundFile, soundfile.LibsndfileError
+        self._path, self._frames = place.path, 0
         # A plain wav ends at 4 GiB.
         length = value.length_samples or (value.seconds or 0) * value.rate
         long = length * value.channels * 4 > 0.99 * 2**32
         subtype = "PCM_24" if kind == "FLAC" else "FLOAT"
         kind = "RF64" if kind == "WAV" and long else kind
-        file = soundfile.SoundFile(
-            place.path, "w", value.rate, value.channels, subtype=subtype, format=kind
-        )
-        self._file = place.closing.enter_context(file)
+        with self._said_by_the_system():
+            file = self._open(
+                # Bytes: a folder's name need not be UTF-8.
+                os.fsencode(place.path),
+                "w",
+                value.rate,
+                value.channels,
+                subtype=subtype,
+                format=kind,
+            )
+        self._file, self._kind = file, kind
+        place.closing.callback(self._close)
         if value.note:
             self._file.comment = value.note
 
     def write(self, block: Array) -> None:
-        try:
+        with self._said_by_the_system():
             self._file.write(block.T)
-        except self._failure as error:  # a full disk, said in libsndfile's words
-            raise OSError(error.error_string) from error
+        self._frames += block.shape[1]
 
     def finish(self) -> None:
-        self._file.flush()
+        self._close()
+        if self._kind != "FLAC":
+            return self._forget_the_time()
+        # The last samples are written by the closing, which fails without a word.
+        with self._open(os.fsencode(self._path)) as file:
+            if file.frames != self._frames:
+                self._fail("the end is missing")
+
+    def _close(self) -> None:
+        with self._said_by_the_system():
+            self._file.close()
+
+    def _forget_the_time(self) -> None:
+        """Libsndfile notes when a float wav was written: the same sound would be other bytes."""
+        with self._path.open("r+b") as file:
+            place = file.read(HEADER_BYTES).find(b"PEAK")
+            if place >= 0:
+                file.seek(place + PEAK_TIME)
+                file.write(bytes(4))
+
+    @contextmanager
+    def _said_by_the_system(self) -> Iterator[None]:
+        try:
+            yield
+        except self._failure as error:
+            self._fail(error.error_string)
+
+    def _fail(self, words: str) -> NoReturn:
+        """A full disk is but "System error" to libsndfile: Python writes once more and is told."""
+        with self._path.open("ab") as file:
+            file.write(bytes(1 << 16))
+        raise OSError(words)

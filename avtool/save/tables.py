@@ -122,7 +122,9 @@ class Parquet:
         fields = [("time", pyarrow.float64())]
         fields += [(column, pyarrow.float32()) for column in _columns(value)]
         self._schema = pyarrow.schema(fields)
-        writer = pyarrow.parquet.ParquetWriter(place.path, self._schema)
+        # A file of Python's: a folder's name need not be UTF-8.
+        file = place.closing.enter_context(place.path.open("wb"))
+        writer = pyarrow.parquet.ParquetWriter(file, self._schema)
         self._writer = place.closing.enter_context(writer)
 
     def write(self, block: Array) -> None:

@@ -6,7 +6,6 @@ Both write to the very path they are given; ``place.replacing`` makes that atomi
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -21,6 +20,7 @@ from avtool.media import ffmpeg
 from avtool.prefetch import Prefetch
 from avtool.save.place import Place
 from avtool.save.sound import SoundFile
+from avtool.scratch import temporary_folder
 from avtool.values import Array, Audio, Dubbed, Frames, Video
 
 # What a browser plays, by container: sound codec, container's name, flags.
@@ -125,8 +125,8 @@ def _wav(audio: Audio | None) -> Iterator[str | None]:
     if audio is None:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="avtool-") as folder:
-        path = Path(folder, "sound.wav")
+    with temporary_folder() as folder:
+        path = folder / "sound.wav"
         with ExitStack() as stack:
             sink = SoundFile(audio, Place(path, "sound", "", stack), kind="WAV")
             for block in audio.blocks():
@@ -139,8 +139,8 @@ class DubbedFile:
     """.mp4 and the like: the pictures are copied, the sound waits in a file beside them."""
 
     def __init__(self, value: Dubbed, place: Place, *, suffix: str) -> None:
-        folder = tempfile.TemporaryDirectory(prefix="avtool-")  # closed with the place
-        self._sound = Path(place.closing.enter_context(folder), "sound.wav")
+        folder = place.closing.enter_context(temporary_folder())
+        self._sound = folder / "sound.wav"
         self._value, self._place, self._suffix = value, place, suffix
         self._sink = SoundFile(value.audio, replace(place, path=self._sound), kind="WAV")
 
