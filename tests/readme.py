@@ -15,7 +15,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -139,9 +138,8 @@ def failures(commands: list[str]) -> Iterator[str]:
 
 
 def program() -> Any:
-    """The program that pyproject.toml installs."""
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    return typer.main.get_command(import_module(scripts["avtool"].partition(":")[0]).app)
+    """The program with all of its commands."""
+    return typer.main.get_command(import_module("avtool.app").app)
 
 
 def commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:

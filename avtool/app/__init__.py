@@ -5,6 +5,7 @@ Each folder of ``avtool.pipelines`` with a ``command`` module adds its own; none
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib import import_module
@@ -20,8 +21,9 @@ import typer
 from avtool import __version__, pipelines
 from avtool.cli import options as opt
 from avtool.cli.program import app, evaluation
+from avtool.cli.signals import INTERRUPTED, Interrupted, interruptible
 from avtool.cli.terminal import say
-from avtool.errors import AvtoolError, InputError
+from avtool.errors import InputError, told
 
 
 def find() -> None:
@@ -44,12 +46,21 @@ def main() -> None:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     flags = [a for a in arguments[:end] if a in ("--debug", "-q", "--quiet", "-v", "--verbose")]
     rest = [a for a in arguments[:end] if a not in flags] + arguments[end:]
+    say.lost = False
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # a name that is not UTF-8: its own bytes
     try:
-        app(flags + rest, prog_name="avtool")
-    except AvtoolError as error:
+        with interruptible():
+            app(flags + rest, prog_name="avtool")
+    except SystemExit as ended:
+        sys.exit(ended.code or int(say.lost))
+    except Interrupted:
+        say.error("interrupted")
+        sys.exit(INTERRUPTED)
+    except Exception as error:
         if say.debug:
             raise
-        say.error(str(error))
+        say.error(told(error))
         sys.exit(2 if isinstance(error, InputError) else 1)
 
 
@@ -77,7 +88,7 @@ def root(
 
 def _version(on: bool) -> None:
     if on:
-        print(f"avtool {__version__}")
+        say.data(f"avtool {__version__}")
         raise typer.Exit
 
 

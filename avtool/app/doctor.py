@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from importlib import import_module, metadata
 
 from avtool import __version__, media
-from avtool.errors import AvtoolError
+from avtool.cli.terminal import say
+from avtool.errors import AvtoolError, shown
 from avtool.media import ffmpeg
 
 
@@ -30,9 +31,9 @@ def doctor(*, as_json: bool) -> int:
         checks.append(check)
         if not as_json:
             mark = {True: "ok  ", False: "BAD ", None: "    "}[check.good]
-            print(f"{mark}{check.name:<24}{check.found}", flush=True)
+            say.data(f"{mark}{check.name:<24}{shown(check.found)}")
     if as_json:
-        print(json.dumps([asdict(check) for check in checks]))
+        say.data(json.dumps([asdict(check) for check in checks]))
     return 1 if any(check.good is False for check in checks) else 0
 
 

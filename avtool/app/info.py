@@ -11,6 +11,8 @@ from avtool import media
 from avtool.batch.jobs import Job, expanded
 from avtool.batch.request import Report, Tick
 from avtool.cli.drive import drive
+from avtool.cli.terminal import say
+from avtool.errors import shown
 from avtool.media import Info
 
 
@@ -33,7 +35,7 @@ def info(inputs: list[str], *, scan: bool, as_json: bool) -> int:
 
 def _print_next(lines: list[str]) -> None:
     while lines:
-        print(lines.pop(0), flush=True)
+        say.data(lines.pop(0))
 
 
 def _plain(value: Any) -> Any:
@@ -64,7 +66,7 @@ def _described(name: str, facts: Info) -> str:
     for audio in facts.audio:
         parts = [f"  audio {audio.codec}", f"{audio.rate} Hz", audio.layout]
         lines.append(", ".join(parts + _late(audio.start)))
-    return "\n".join(lines)
+    return "\n".join(map(shown, lines))
 
 
 def _late(start: float) -> list[str]:

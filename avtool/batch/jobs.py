@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
-from avtool.errors import InputError
+from avtool.errors import InputError, shown
+from avtool.scratch import temporary_folder
 
 # What a folder is searched for.
 MEDIA_SUFFIXES = {
@@ -30,17 +32,19 @@ class Job:
     Args:
         base: of their names: talk.mp4 becomes ``base``.field.suffix.
         outputs: by the result's field.
+        made_of: the input whose output the source is, and so no input itself.
     """
 
     source: Path
     name: str
     base: Path = Path()
     outputs: dict[str, list[Path]] = field(default_factory=dict)
+    made_of: str = ""
 
     @property
     def title(self) -> str:
-        """What a picture of it is called."""
-        return Path(self.name).name
+        """What a picture of it is called; what is not UTF-8 in a name cannot be drawn."""
+        return shown(os.fsencode(Path(self.name).name).decode(errors="replace"))
 
     @property
     def paths(self) -> list[Path]:
@@ -93,8 +97,12 @@ class Plan:
     def _is_file(self) -> bool:
         return bool(self.out) and self.out != "-" and not is_folder(str(self.out))
 
-    def jobs(self, inputs: Sequence[tuple[Path, str, Path]]) -> list[Job]:
-        """Jobs of inputs (path, name, folder under the output's folder)."""
+    def jobs(self, inputs: Sequence[Input]) -> list[Job]:
+        """Jobs of inputs.
+
+        Raises:
+            InputError: outputs and inputs do not fit each other.
+        """
         outputs = self.outputs()
         if self.out == "-":
             outputs = [each for each in outputs if each[0] not in self.always]
@@ -104,9 +112,10 @@ class Plan:
             raise InputError(f"-o {self.out} is one file for {len(inputs)} inputs; name a folder/")
         root = Path(self.out) if self.out and is_folder(self.out) else Path()
         # talk.mp4 and talk.wav side by side: both keep their suffix.
-        stems = Counter(folder / Path(name).stem for _, name, folder in inputs)
+        stems = Counter((each.below or Path()) / Path(each.name).stem for each in inputs)
         jobs, taken = [], {}  # type: list[Job], dict[Path, str]
-        for source, name, folder in inputs:
+        for source, name, below in inputs:
+            folder = below or Path()
             stem = Path(name).stem if stems[folder / Path(name).stem] == 1 else Path(name).name
             job = Job(source, name, root / folder / stem)
             for each, suffix in outputs:
@@ -116,54 +125,124 @@ class Plan:
                 taken[path] = name
                 job.outputs.setdefault(each, []).append(path)
             jobs.append(job)
-        # A folder that holds an earlier run's outputs: they are no inputs of this one.
-        return [job for job in jobs if job.source not in taken]
+        return list(self._own(inputs, jobs, {_entry(path): name for path, name in taken.items()}))
+
+    @staticmethod
+    def _own(inputs: Sequence[Input], jobs: list[Job], made: Mapping[Path, str]) -> Iterator[Job]:
+        """The jobs whose inputs are no earlier run's outputs; of what was named, each is kept."""
+        for (_, name, below), job in zip(inputs, jobs, strict=True):
+            maker = made.get(_entry(job.source), name)
+            if maker == name:
+                yield job
+            elif below is None:
+                yield replace(job, made_of=maker)
+
+
+def refuse(jobs: Sequence[Job], read: Collection[tuple[int, int] | None]) -> None:
+    """Raise InputError where an output is one of the files that are read, by whatever name."""
+    for job in jobs:
+        for path in () if job.made_of else job.paths:
+            with suppress(OSError):  # said when it is its turn
+                if (there := identity(path)) and there in read:
+                    raise InputError(
+                        f"{path}: is an input, and {job.name} would be written over it; "
+                        "name another -o"
+                    )
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """What a file is known by under all its names; None where there is none.
+
+    Raises:
+        OSError: the system does not tell.
+    """
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _entry(path: Path) -> Path:
+    """A path in its one spelling; its last part may be a link."""
+    return _real(path.parent.absolute()) / path.name
+
+
+@cache
+def _real(folder: Path) -> Path:
+    return Path(os.path.realpath(folder))
 
 
 def is_folder(out: str) -> bool:
     """Whether -o names a folder: by its end, its being one, or its want of a suffix."""
-    return (
-        out.endswith(("/", os.sep)) or Path(out).is_dir() or (out != "-" and not Path(out).suffix)
-    )
+    return out.endswith(("/", os.sep)) or is_dir(out) or (out != "-" and not Path(out).suffix)
+
+
+class Input(NamedTuple):
+    """A file to look at; ``below`` is its folder under the one it was found in, if it was."""
+
+    path: Path
+    name: str
+    below: Path | None = None
+
+
+def is_dir(path: Path | str) -> bool:
+    """Whether it is a folder; ``Path.is_dir`` raises for what lies in a closed one."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 @contextmanager
-def expanded(inputs: Sequence[str]) -> Iterator[list[tuple[Path, str, Path]]]:
-    """Inputs as (path, name, folder below the output's): folders become their media files, sorted.
+def expanded(inputs: Sequence[str]) -> Iterator[list[Input]]:
+    """Inputs, of which folders become their media files, sorted.
 
-    stdin is spooled, because most containers need seeking.
+    A folder that cannot be searched is an input itself, and fails as one. stdin is spooled, because
+    most containers need seeking.
     """
-    found: list[tuple[Path, str, Path]] = []
-    spool: Path | None = None
-    try:
+    found: list[Input] = []
+    with ExitStack() as stack:
         for text in dict.fromkeys(inputs):
             if text == "-":
-                spool = _spooled_stdin()
-                found.append((spool, "stdin", Path()))
-            elif (folder := Path(text)).is_dir():
-                files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES)
+                found.append(Input(_spooled_stdin(stack), "stdin"))
+            elif is_dir(text):
+                files = _media_files(Path(text))
                 if not files:
                     raise InputError(f"{text}: holds no media files")
-                found += [(p, str(p), p.parent.relative_to(folder)) for p in files]
+                found += [Input(p, str(p), _below(p, Path(text))) for p in files]
             else:
-                found.append((Path(text), text, Path()))
+                found.append(Input(Path(text), text))
         yield found
-    finally:
-        if spool is not None:
-            spool.unlink()
 
 
-def _spooled_stdin() -> Path:
-    with tempfile.NamedTemporaryFile(prefix="avtool-", delete=False) as file:
-        try:
-            shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
-        except BaseException:
-            Path(file.name).unlink()
-            raise
-        return Path(file.name)
+def _below(path: Path, folder: Path) -> Path:
+    return path.parent.relative_to(folder) if path != folder else Path()
+
+
+def _media_files(folder: Path) -> list[Path]:
+    """Media files in a folder and below it, and the folders that cannot be searched; sorted."""
+    closed: list[Path] = []
+    found = [
+        path
+        for place, _, names in os.walk(folder, onerror=lambda e: closed.append(Path(e.filename)))
+        for path in map(Path(place).joinpath, names)
+        if path.suffix.lower() in MEDIA_SUFFIXES
+    ]
+    return sorted(found + closed)
+
+
+def _spooled_stdin(stack: ExitStack) -> Path:
+    spool = stack.enter_context(temporary_folder()) / "stdin"
+    with spool.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+    return spool
 
 
 def videos(place: Path) -> list[Path]:
-    """A file, or the media files of a folder, sorted."""
-    files = sorted(place.rglob("*")) if place.is_dir() else [place]
+    """A file, or the media files of a folder, sorted.
+
+    Raises:
+        OSError: a folder cannot be searched.
+    """
+    files = _media_files(place) if place.is_dir() else [place]
+    for folder in (path for path in files if path.is_dir()):
+        list(folder.iterdir())  # raises: it could not be searched
     return [path for path in files if path.suffix.lower() in MEDIA_SUFFIXES]

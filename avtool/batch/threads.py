@@ -5,13 +5,15 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
-from avtool.batch.jobs import Job
+from avtool.batch.jobs import Job, identity, is_dir
 from avtool.batch.request import Cancelled, Report, Tick
-from avtool.errors import AvtoolError
+from avtool.errors import AvtoolError, OutputError, told
 from avtool.media import ffmpeg
 
 Work = Callable[[Job, Tick], Report]
@@ -25,6 +27,7 @@ class Batch:
         complete: looks at a job's input and gives the job with all the files that it will write;
             for commands whose files depend on what is in the input.
         overwrite: outputs that exist are made again.
+        read: the ``identity`` of files that no output may replace.
         debug: what is raised by work is not reported but raised.
         tell: called with a job's name, how far it is and what it is doing.
     """
@@ -37,12 +40,13 @@ class Batch:
         complete: Callable[[Job, Tick], Job] | None = None,
         threads: int = 1,
         overwrite: bool = False,
+        read: Collection[tuple[int, int] | None] = (),
         debug: bool = False,
         tell: Callable[[str, float | None, str], None] = lambda name, part, stage: None,
     ) -> None:
         self._jobs, self._work, self._complete = jobs, work, complete
         self._threads, self._overwrite, self._debug = threads, overwrite, debug
-        self._tell = tell
+        self._tell, self._read = tell, read
         self._stop = threading.Event()
         self.done = 0  # jobs whose files were made, also those that end after an interrupt
 
@@ -78,34 +82,55 @@ class Batch:
 
         try:
             report = self._made(job, tick)
-        except (AvtoolError, OSError) as error:
-            if self._stop.is_set():
+        except Exception as error:  # of this file: the others go on
+            if self._stop.is_set() and isinstance(error, (AvtoolError, OSError)):
                 raise Cancelled from error  # an ffmpeg that was killed under it
             if self._debug:
                 raise
-            text = str(error) if isinstance(error, AvtoolError) else f"{job.name}: {error}"
-            report = Report(job.name, "failed", error=text)
-        except Exception as error:  # a fault of ours: told as one, and the other files go on
-            if self._debug:
-                raise
-            fault = f"{type(error).__name__}: {error}; --debug shows where"
-            report = Report(job.name, "failed", error=f"{job.name}: unexpected {fault}")
+            report = Report(job.name, "failed", error=told(error, job.name))
         self.done += report.status == "done"
         report.seconds = round(time.monotonic() - began, 3)
         return report
 
     def _made(self, job: Job, tick: Tick) -> Report:
+        if job.made_of:
+            words = f"is what {job.made_of} becomes, so it is no input"
+            return Report(job.name, "skipped", warnings=[words])
+        if is_dir(job.source):
+            list(job.source.iterdir())  # raises: it could not be searched
         if self._complete is not None:
             job = self._complete(job, tick)
         missing = {
-            name: [path for path in paths if self._overwrite or not path.exists()]
+            name: [path for path in paths if self._wanted(path)]
             for name, paths in job.outputs.items()
         }
         if job.outputs and not any(missing.values()):
             return Report(job.name, "skipped", [str(path) for path in job.paths])
-        for path in job.paths:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in {path.parent for path in job.paths}:
+            with unwritable(folder):
+                folder.mkdir(parents=True, exist_ok=True)
         return self._work(replace(job, outputs=missing), tick)
+
+    def _wanted(self, path: Path) -> bool:
+        """Whether a file is to be written; one that is read never is."""
+        with unwritable(path):
+            there = identity(path)
+        if there in self._read and self._overwrite:
+            raise OutputError(
+                f"{path}: is an input of this run, and stays; name another -o folder/"
+            )
+        return self._overwrite or there is None
+
+
+@contextmanager
+def unwritable(path: Path) -> Iterator[None]:
+    """What the system has against a path, in a line."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror}); -o names another place"
+        ) from error
 
 
 def _keep_memory() -> None:

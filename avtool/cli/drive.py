@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import sys
 import tempfile
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,12 +16,15 @@ from typing import Any, NoReturn
 
 import typer
 
-from avtool.batch.jobs import Job, Plan, expanded
+from avtool import scratch
+from avtool.batch.jobs import Job, Plan, expanded, identity, refuse
 from avtool.batch.request import Report, Request, Tick
 from avtool.batch.threads import Batch, Work
+from avtool.cli.signals import INTERRUPTED, Interrupted
 from avtool.cli.terminal import Progress, say
+from avtool.errors import InputError, OutputError, shown
 
-DONE, FAILED, INTERRUPTED = 0, 1, 130
+DONE, FAILED = 0, 1
 
 
 def execute(
@@ -67,6 +67,7 @@ def drive(
     overwrite: bool = False,
     as_json: bool = False,
     out: str | None = None,
+    read: Sequence[Path] = (),
     show: Callable[[Report], None] | None = None,
 ) -> int:
     """Do all jobs and tell of each; one that fails does not stop the others.
@@ -74,29 +75,44 @@ def drive(
     Args:
         work, complete, threads, overwrite: see ``batch.threads.Batch``.
         request: whose options ``--json`` tells.
+        out: what -o says; with ``-`` the first output of the one job goes to stdout.
+        read: files that are read besides the jobs' inputs.
         show: prints a report to a person; else the names of its outputs are printed.
 
     Returns:
         The exit code: 0 all done or there already, 1 some failed, 130 interrupted.
 
     Raises:
-        InputError: this machine has no such device.
+        InputError: this machine has no such device, or an output is a file that is read.
     """
+    if out == "-" and as_json:
+        raise InputError("-o - and --json both write to stdout; give one of them")
     if request and request.device not in ("", "auto", "cpu"):
         from avtool.models import weights
 
         weights.device(request.device)  # one wrong option, not one failure per file
+    own = getattr(request.options, "weights", None) if request else None
+    kept = _identities(
+        [*read, *([Path(own)] if own else [])]
+        + [job.source for job in jobs if overwrite or not job.made_of]
+    )
+    refuse(jobs, kept)
+    scratch.clear(Path(tempfile.gettempdir()))
     reports: Counter[str] = Counter()
     failures: list[str] = []
     show = show or _print_outputs
     options = request.facts() if request else {}
-    with Progress(len(jobs)) as progress, _terminated_as_interrupted():
+    with ExitStack() as stack:
+        if out == "-":
+            work, jobs = _streamed(work, jobs, stack.enter_context(scratch.temporary_folder()))
+        progress = stack.enter_context(Progress(len(jobs)))
         batch = Batch(
             jobs,
-            partial(_to_stdout, work) if out == "-" else work,
+            work,
             complete=complete,
             threads=threads,
-            overwrite=overwrite or out == "-",
+            overwrite=overwrite,
+            read=kept,
             debug=say.debug,
             tell=progress.at,
         )
@@ -114,55 +130,53 @@ def drive(
                         _print_json(report, options)
                     elif out != "-":
                         show(report)
-        except KeyboardInterrupt:
+        except Interrupted:
             say.error(f"interrupted; {batch.done} of {len(jobs)} done, a rerun goes on")
             return INTERRUPTED
     if len(jobs) > 1:
         counts = (f"{reports['done']} done", f"{reports['skipped']} already there")
         say.note(", ".join([*counts, f"{reports['failed']} failed"]))
         if len(failures) > 1 and len(jobs) > 10:
-            say.error("failed:\n  " + "\n  ".join(failures))
+            say.error("failed:", *failures)
     return FAILED if failures else DONE
 
 
-def _to_stdout(work: Work, job: Job, tick: Tick) -> Report:
-    (name, (path,)) = next(iter(job.outputs.items()))
-    with tempfile.TemporaryDirectory(prefix="avtool-") as folder:
-        target = Path(folder) / path.name
-        report = work(replace(job, outputs={name: [target]}), tick)
+def _identities(paths: Iterable[Path]) -> set[tuple[int, int] | None]:
+    found = set()
+    for path in paths:
+        with suppress(OSError):  # it cannot be read: said when it is its turn
+            found.add(identity(path))
+    return found - {None}
+
+
+def _streamed(work: Work, jobs: Sequence[Job], folder: Path) -> tuple[Work, list[Job]]:
+    """The same for stdout: the first output is made in ``folder`` and copied from there."""
+
+    def copied(job: Job, tick: Tick) -> Report:
+        report = work(job, tick)
+        report.outputs = [path for path in report.outputs if Path(path).parent != folder]
+        if sys.stdout is None:
+            raise OutputError("stdout: cannot be written (it is closed)")
         try:
-            with target.open("rb") as file:
+            with job.paths[0].open("rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            # The reader has seen enough (`| head`); the rest, and Python's own flush, go nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    report.outputs = []
-    return report
+        except OSError as error:
+            say.unwritten(error)
+        return report
 
+    def into(job: Job) -> Job:
+        (name, (path,)) = next(iter(job.outputs.items()))
+        return replace(job, outputs=job.outputs | {name: [folder / path.name]})
 
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """A polite kill cleans up as Ctrl-C does."""
-
-    def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return copied, [into(job) for job in jobs]
 
 
 def _print_outputs(report: Report) -> None:
-    if report.status == "skipped":
+    if report.status == "skipped" and report.outputs:
         say.note(f"{report.input}: {', '.join(report.outputs)} exists; --overwrite replaces it")
     for path in report.outputs if report.status == "done" else ():
-        print(path, flush=True)
+        say.data(shown(path))
 
 
 def _print_json(report: Report, options: dict[str, Any]) -> None:
@@ -176,4 +190,4 @@ def _print_json(report: Report, options: dict[str, Any]) -> None:
         **({"error": report.error} if report.error else {}),
         **report.facts,
     }
-    print(json.dumps(line, ensure_ascii=False), flush=True)
+    say.data(json.dumps(line))

@@ -1,13 +1,17 @@
-"""Words to the user: on stderr, one line each; a progress bar where a person is watching."""
+"""Words to the user on stderr, one line each, data on stdout; a progress bar where one watches."""
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from avtool.errors import shown
 
 
 class Say:
@@ -19,23 +23,41 @@ class Say:
 
     def __init__(self) -> None:
         self.console: Any = None  # a bar's, while there is one: lines go above it
+        self.lost = False  # whether stdout could not be written
 
-    def error(self, text: str) -> None:
-        self._line(f"avtool: {text}")
+    def error(self, text: str, *more: str) -> None:
+        """One line, and an indented one for each of ``more``."""
+        self._line("\n  ".join(map(shown, [f"avtool: {text}", *more])))
 
     def warning(self, text: str) -> None:
         if not self.quiet:
-            self._line(f"avtool: warning: {text}")
+            self._line(shown(f"avtool: warning: {text}"))
 
     def note(self, text: str) -> None:
         if not self.quiet:
-            self._line(f"avtool: {text}")
+            self._line(shown(f"avtool: {text}"))
+
+    def data(self, text: str) -> None:
+        """A line on stdout. Where it cannot be written, the work goes on, and ``lost`` says so."""
+        try:
+            print(text, flush=True)
+        except OSError as error:
+            self.unwritten(error)
+
+    def unwritten(self, error: OSError) -> None:
+        """Stdout has failed: what is still to come, Python's own flush too, goes nowhere."""
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # a reader that has seen enough (`| head`)
+            self.lost = True
+            self.error(f"stdout: cannot be written ({error.strerror})")
 
     def _line(self, text: str) -> None:
         if self.console is not None:
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
-        else:
-            print(text, file=sys.stderr, flush=True)
+        elif sys.stderr is not None:  # closed with 2>&-: print would take stdout for it
+            with suppress(OSError):  # nobody is left to be told
+                print(text, file=sys.stderr, flush=True)
 
 
 say = Say()
@@ -51,7 +73,7 @@ class Progress:
         self._parts: dict[str, float] = {}
         self._lock = threading.Lock()
         self._began = time.monotonic()
-        self._wanted = sys.stderr.isatty() and not say.quiet
+        self._wanted = bool(sys.stderr) and sys.stderr.isatty() and not say.quiet
         self._bar: Any = None
 
     def at(self, name: str, part: float | None, stage: str) -> None:
@@ -85,7 +107,11 @@ class Progress:
             )
             from rich.progress import Progress as Bar
 
-            columns = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()]
+            columns = [
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                TaskProgressColumn(),
+            ]
             columns += [MofNCompleteColumn()] if self._files > 1 else []
             self._bar = Bar(
                 *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
@@ -94,7 +120,7 @@ class Progress:
             self._bar.start()
             say.console = self._bar.console
         done = self._done + sum(self._parts.values())
-        told = f"{Path(name).name}: {stage}" if stage else Path(name).name
+        told = shown(f"{Path(name).name}: {stage}" if stage else Path(name).name)
         self._bar.update(self._task, completed=done, description=told)
 
     def __enter__(self) -> Progress:

@@ -44,7 +44,7 @@ def run(
     module = pipeline(name)
     if mono and channel is not None:
         raise InputError("--mono and --channel contradict each other; give one")
-    if out == "-" and sys.stdout.isatty():
+    if out == "-" and sys.stdout and sys.stdout.isatty():
         raise InputError("-o - would write to your terminal; pipe it somewhere")
     given = {flag: value for flag, value in flags.items() if value is not None}
     options = presets.options(module.Options, preset, **given)

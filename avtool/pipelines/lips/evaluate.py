@@ -12,6 +12,7 @@ import numpy as np
 
 from avtool import media
 from avtool.batch.jobs import videos
+from avtool.cli.terminal import say
 from avtool.errors import InputError
 from avtool.face import LIPS
 from avtool.face.lip_points import opening
@@ -122,10 +123,10 @@ def report(inputs: Sequence[str], *, weights: str | None, as_json: bool) -> None
         raise InputError(f"{', '.join(inputs)}: no video with sound shows one face all the time")
     scores = {way: summary(each, rows["loudness"]) for way, each in rows.items()}
     if as_json:
-        print(json.dumps({"videos": count, **scores}))
+        say.data(json.dumps({"videos": count, **scores}))
         return
-    print(f"{count} videos; landmark distance in % of the eyes', one gain a video")
+    say.data(f"{count} videos; landmark distance in % of the eyes', one gain a video")
     names = ("distance", "under loudness", "r", "r talking", "lag")
-    print(f"{'':14}" + "".join(f"{name:>16}" for name in names))
+    say.data(f"{'':14}" + "".join(f"{name:>16}" for name in names))
     for way, score in scores.items():
-        print(f"{way:14}" + "".join(f"{score[name]:16.2f}" for name in names))
+        say.data(f"{way:14}" + "".join(f"{score[name]:16.2f}" for name in names))

@@ -82,6 +82,7 @@ def run(
             overwrite=overwrite,
             as_json=as_json,
             out=out,
+            read=[speech],
         )
     raise typer.Exit(code)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from avtool import media
 from avtool.batch.jobs import videos
+from avtool.cli.terminal import say
 from avtool.errors import InputError
 from avtool.metrics import localization as metric_of
 from avtool.pipelines.localize import cues
@@ -78,9 +79,11 @@ def report(inputs: Sequence[str], *, boxes: str, weights: str | None, as_json: b
             "pointing": round(float(np.mean([hit for _, hit in scores])), 3),
         }
     if as_json:
-        print(json.dumps({"clips": len(clips), **table}))
+        say.data(json.dumps({"clips": len(clips), **table}))
         return
-    print(f"{len(clips)} clips; cIoU: part of clips at 0.5 or more, maps cut at their median")
-    print(f"{'':24}{'cIoU':>10}{'AUC':>10}{'pointing':>10}")
+    say.data(f"{len(clips)} clips; cIoU: part of clips at 0.5 or more, maps cut at their median")
+    say.data(f"{'':24}{'cIoU':>10}{'AUC':>10}{'pointing':>10}")
     for way, row in table.items():
-        print(f"{way:24}" + "".join(f"{row[name]:10.3f}" for name in ("cIoU", "AUC", "pointing")))
+        say.data(
+            f"{way:24}" + "".join(f"{row[name]:10.3f}" for name in ("cIoU", "AUC", "pointing"))
+        )

@@ -8,7 +8,8 @@ from avtool import media
 from avtool.batch.jobs import Job, expanded
 from avtool.batch.request import Report, Request, Tick, stages
 from avtool.cli.drive import drive
-from avtool.errors import MediaError
+from avtool.cli.terminal import say
+from avtool.errors import MediaError, shown
 from avtool.face import Track
 from avtool.media import Media, Spec
 from avtool.pipelines.localize import pipeline
@@ -98,14 +99,14 @@ def audited(inputs: list[str], request: Request, as_json: bool) -> int:
 
         def show(report: Report) -> None:
             if report.status == "done":
-                print(table_of(report.input, tables[report.input]), flush=True)
+                say.data(table_of(report.input, tables[report.input]))
 
         return drive(jobs, work, request, as_json=as_json, show=show)
 
 
 def table_of(name: str, rows: list[Moved]) -> str:
     """The audit as text."""
-    lines = [f"{name}", f"{'':26}{'visible':>9}{'map moved':>11}{'peak left':>11}"]
+    lines = [shown(name), f"{'':26}{'visible':>9}{'map moved':>11}{'peak left':>11}"]
     for row in rows:
         visible = "" if row.visible is None else f"{row.visible:.2f}"
         moved = "" if row.moved is None else f"{row.moved:.2f}"

@@ -66,7 +66,7 @@ def separate(
         raise InputError("--face and --all contradict each other; give one")
     if video and (start or duration is not None):
         raise InputError("--video keeps the whole picture; leave out --start and --duration")
-    if out == "-" and (face is None or sys.stdout.isatty()):
+    if out == "-" and (face is None or (sys.stdout and sys.stdout.isatty())):
         raise InputError("-o - takes one --face, and a pipe to write to")
     is_file = out not in (None, "-") and not is_folder(str(out))
     if face is None and is_file:

@@ -10,6 +10,7 @@ import numpy as np
 
 from avtool import media
 from avtool.batch.jobs import videos
+from avtool.cli.terminal import say
 from avtool.errors import InputError
 from avtool.face import Track
 from avtool.face.lip_points import lip_window, opening
@@ -52,12 +53,12 @@ def report(inputs: Sequence[str], *, weights: str | None, as_json: bool) -> None
         )
     table = {way: means(rows) for way, rows in found.items()}
     if as_json:
-        print(json.dumps({"videos": count, **table}))
+        say.data(json.dumps({"videos": count, **table}))
         return
-    print(f"{count} videos, {len(found['mixture'])} faces; dB, mean over faces")
-    print(f"{'':24}" + "".join(f"{name:>13}" for name in COLUMNS))
+    say.data(f"{count} videos, {len(found['mixture'])} faces; dB, mean over faces")
+    say.data(f"{'':24}" + "".join(f"{name:>13}" for name in COLUMNS))
     for way, score in table.items():
-        print(f"{way:24}" + "".join(f"{score[name]:13.2f}" for name in COLUMNS))
+        say.data(f"{way:24}" + "".join(f"{score[name]:13.2f}" for name in COLUMNS))
 
 
 def _pairs(inputs: Sequence[str]) -> Iterator[tuple[Path, list[Path]]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from avtool import media
+from avtool.cli.terminal import say
 from avtool.errors import InputError
 from avtool.media import Clip
 from avtool.metrics.calibration import calibration_error
@@ -50,10 +51,10 @@ def report(table: str, *, weights: str | None, as_json: bool) -> None:
         found[f"other half, R@{k}, chance"] = k / len(rows)
     found = {name: round(float(value), 4) for name, value in found.items()}
     if as_json:
-        print(json.dumps(found))
+        say.data(json.dumps(found))
     else:
         for name, value in found.items():
-            print(f"{name:28}{value:10.4g}")
+            say.data(f"{name:28}{value:10.4g}")
 
 
 def _recordings(table: Path) -> list[tuple[Path, str]]:
