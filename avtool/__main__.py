@@ -19,7 +19,7 @@ def main() -> None:
         from avtool.app import main as program
     except (ImportError, MemoryError, OSError) as error:
         words = " ".join(f"{type(error).__name__}: {error}".split())
-        sys.exit(f"avtool: cannot start ({words}); is there memory, and is it installed whole?")
+        sys.exit(f"avtool: cannot start ({words}); free memory, or install avtool anew")
     program()
 
 

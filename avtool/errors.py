@@ -43,6 +43,8 @@ def told(error: Exception, name: str = "") -> str:
         return f"{about}{error.strerror or error}"
     if isinstance(error, MemoryError):
         return f"{named}does not fit into the memory that is free"
+    if isinstance(error, ImportError):
+        return f"{named}a library cannot be loaded ({error}); free memory, or install avtool anew"
     # A fault of ours.
     return f"{named}unexpected {type(error).__name__}: {error}; --debug shows where"
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import typer
 
 from avtool import media
-from avtool.batch.jobs import Job, Plan, expanded
+from avtool.batch.jobs import Job, Plan, expanded, is_dir
 from avtool.batch.request import Report, Request, Tick, stages
 from avtool.cli.drive import drive
 from avtool.errors import InputError, MediaError
@@ -64,7 +64,8 @@ def run(
         sink_of(Curves, Path(curves).suffix)
     with expanded(inputs) as found:
         if len(found) != len(set(inputs)):
-            raise InputError(f"{inputs[0]}: is a folder; 'avtool lips' takes one face at a time")
+            folder = next(text for text in inputs if is_dir(text))
+            raise InputError(f"{folder}: is a folder; 'avtool lips' takes one face and one speech")
         speech, name, _ = found[-1]
         extra = {"speech": name, "avatar": avatar or bare, "curves": curves, **extra}
         request = Request(options, *part, strict, device, extra)
@@ -101,14 +102,17 @@ def checked(request: Request, speech: Path, job: Job, tick: Tick) -> Job:
     if Path(name).suffix.lower() in SUFFIXES:
         more = "give a recording of the speech" if is_photo else face_first
         raise MediaError(f"{name}: has no sound; {more}")
-    heard = media.open(speech, name=name)
-    if not heard.info.audio:
-        raise MediaError(f"{name}: has no sound; give a recording of the speech")
+    heard = media.open(speech, name=name).info
+    shown = None
     if not request.extra["avatar"] and not is_photo:
-        shown = media.open(job.source, name=job.name)
-        if not shown.info.video:
-            more = face_first if heard.info.video else "give a photo or a video of a face first"
-            raise MediaError(f"{job.name}: has no pictures; {more}")
+        shown = media.open(job.source, name=job.name).info
+    if not heard.audio:
+        swapped = shown and shown.audio and not shown.video
+        more = face_first if swapped else "give a recording of the speech"
+        raise MediaError(f"{name}: has no sound; {more}")
+    if shown and not shown.video:
+        more = face_first if heard.video else "give a photo or a video of a face first"
+        raise MediaError(f"{job.name}: has no pictures; {more}")
     return job
 
 
