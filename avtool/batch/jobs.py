@@ -125,6 +125,8 @@ class Plan:
                 taken[path] = name
                 job.outputs.setdefault(each, []).append(path)
             jobs.append(job)
+        if {each.path.name for each in inputs}.isdisjoint({path.name for path in taken}):
+            return jobs
         return list(self._own(inputs, jobs, {_entry(path): name for path, name in taken.items()}))
 
     @staticmethod

@@ -62,11 +62,11 @@ class SoundFile:
 
     def _forget_the_time(self) -> None:
         """Libsndfile notes when a float wav was written: the same sound would be other bytes."""
-        with self._path.open("r+b") as file:
-            place = file.read(HEADER_BYTES).find(b"PEAK")
-            if place >= 0:
-                file.seek(place + PEAK_TIME)
-                file.write(bytes(4))
+        file = os.open(self._path, os.O_RDWR)
+        place = os.pread(file, HEADER_BYTES, 0).find(b"PEAK")
+        if place >= 0:
+            os.pwrite(file, bytes(4), place + PEAK_TIME)
+        os.close(file)
 
     @contextmanager
     def _said_by_the_system(self) -> Iterator[None]:
