@@ -62,14 +62,26 @@ def test_nor_is_what_else_is_read(avtool: Avtool) -> None:
 
 
 def test_voices_are_not_written_over_other_inputs(avtool: Avtool) -> None:
-    """What files there will be is known when the faces are."""
+    """What files there will be is known when the faces are; here by a link's name."""
+    shutil.copy(COCKTAIL, "talk.mp4")
+    shutil.copy(SPEECH, "other.wav")
+    Path("talk.face1.wav").symlink_to("other.wav")
+    arguments = ("separate", "talk.mp4", "other.wav", "--duration", 0.2)
+    ran = avtool(*arguments, "--overwrite")
+    assert ran.code == 1
+    assert "talk.face1.wav: is an input of this run, and stays; name another -o" in ran.err
+    assert Path("other.wav").read_bytes() == SPEECH.read_bytes()
+
+
+def test_voices_in_their_videos_folder_are_no_inputs(avtool: Avtool) -> None:
     Path("in").mkdir()
     shutil.copy(COCKTAIL, "in/talk.mp4")
-    shutil.copy(SPEECH, "in/talk.face1.wav")
-    ran = avtool("separate", "in", "-o", "in/", "--duration", 0.2, "--overwrite")
-    assert ran.code == 1
-    assert "in/talk.face1.wav: is an input of this run, and stays; name another -o" in ran.err
-    assert Path("in/talk.face1.wav").read_bytes() == SPEECH.read_bytes()
+    arguments = ("separate", "in", "-o", "in/", "--duration", 0.2)
+    first = avtool(*arguments).lines
+    assert "in/talk.face1.wav" in first and len(first) == 4
+    ran = avtool(*arguments)
+    assert (ran.code, ran.lines) == (0, []) and ran.err.count("\n") == 1
+    assert avtool(*arguments, "--overwrite").lines == first
 
 
 def test_an_earlier_output_that_is_named_is_told_of(avtool: Avtool, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections import Counter
@@ -64,6 +65,7 @@ class Plan:
         files: by the result's fields, the suffixes that each can have.
         formats: asked for with -f; defaults: written where nothing is asked for.
         always: suffix by field of what is written besides, unless -o names one file.
+        later: a pattern of fields that are known once an input has been looked at.
     """
 
     files: Mapping[str, Collection[str]]
@@ -71,6 +73,7 @@ class Plan:
     defaults: Sequence[str]
     out: str | None
     always: Mapping[str, str] = field(default_factory=dict)
+    later: str = ""
 
     def outputs(self) -> list[tuple[str, str]]:
         """Fields with their suffixes, of which each input gets one file.
@@ -125,15 +128,21 @@ class Plan:
                 taken[path] = name
                 job.outputs.setdefault(each, []).append(path)
             jobs.append(job)
-        if {each.path.name for each in inputs}.isdisjoint({path.name for path in taken}):
+        names = {path.name for path in taken}
+        if not self.later and names.isdisjoint(each.path.name for each in inputs):
             return jobs
         return list(self._own(inputs, jobs, {_entry(path): name for path, name in taken.items()}))
 
-    @staticmethod
-    def _own(inputs: Sequence[Input], jobs: list[Job], made: Mapping[Path, str]) -> Iterator[Job]:
+    def _own(
+        self, inputs: Sequence[Input], jobs: list[Job], made: Mapping[Path, str]
+    ) -> Iterator[Job]:
         """The jobs whose inputs are no earlier run's outputs; of what was named, each is kept."""
+        bases = {_entry(job.base): job.name for job in jobs}
         for (_, name, below), job in zip(inputs, jobs, strict=True):
-            maker = made.get(_entry(job.source), name)
+            place = _entry(job.source)
+            maker = made.get(place, name)
+            if self.later and (later := re.fullmatch(rf"(.+)\.{self.later}\.\w+", place.name)):
+                maker = bases.get(place.with_name(later[1]), maker)
             if maker == name:
                 yield job
             elif below is None:

@@ -131,7 +131,7 @@ def work(request: Request, speech: Path, job: Job, tick: Tick) -> Report:
         length = clip.duration if request.options.length == "speech" else None
         frames = _counted(marked(found.lips) if request.extra["mark"] else found.lips, tick, length)
         who = "the drawn head" if request.extra["avatar"] else job.title
-        _write(found, frames, clip.sound(), wanted, f"{who} says {Path(clip.name).name}")
+        _write(found, frames, clip.sound(), wanted, f"{who} says {Job(speech, clip.name).title}")
         if found.passed:
             facts["passed"] = [[round(a, 2), round(b, 2)] for a, b in found.passed]
             listed = ", ".join(f"{a:g}-{b:g} s" for a, b in facts["passed"][:8])

@@ -81,6 +81,7 @@ def separate(
         ["wav"],
         out,
         {PICTURE: ".png"} if face is None else {},
+        r"face\d+",
     )
     every = partial(complete, request) if face is None else None
     execute(inputs, plan, work, request, complete=every, overwrite=overwrite, as_json=json)
