@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from conftest import naive
 
 from avtool.head import hair, model
 from avtool.head.hairdo import Hairdo
+from avtool.head.portrait import portrait
 from avtool.head.raster import rasterise
 from avtool.head.render import Camera, normals, render
 from avtool.head.shade import Appearance
+from avtool.head.traits import drawn
 from avtool.pipelines.lips.pipeline import DRAWN, IDENTITY
 
 SAMPLES = Path(__file__).parents[1] / "sample_media"
@@ -230,6 +233,18 @@ def test_pictures_are_the_same_twice_and_show_a_face(head: model.Head, cut: str)
     # The face is where the camera looks: skin is redder than blue, the background is not.
     face, corner = once[40:50, 36:44].astype(int), once[:8, :8].astype(int)
     assert (face[..., 0] > face[..., 2] + 20).all() and (corner[..., 0] <= corner[..., 2]).all()
+
+
+def test_a_picture_of_someone_leaves_nothing_in_memory(head: model.Head) -> None:
+    """A batch draws thousands of people: less than one background stays of five more of them."""
+    people = drawn(np.random.default_rng(0), 6)
+    portrait(head, people[0], 64)
+    tracemalloc.start()
+    for person in people[1:]:
+        portrait(head, person, 64)
+    left, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert left < (2 * 64) ** 2 * 3 * np.float32().nbytes
 
 
 def test_an_open_mouth_is_dark_and_hair_is_on_the_head_only(head: model.Head) -> None:

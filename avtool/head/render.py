@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
 from avtool.head import hair
+from avtool.head.light import Colour
 from avtool.head.model import REGIONS, Head
 from avtool.head.raster import rasterise
 from avtool.head.shade import SHADERS, Appearance
@@ -49,7 +50,7 @@ def render(head: Head, vertices: Array, look: Appearance, camera: Camera) -> Arr
     names = (*head.paints, "hair", "along_x", "along_y", "along_z")
 
     image = np.empty((height, width, 3), np.float32)
-    image[:] = _background(look, camera.height * SUPERSAMPLING, camera.width * SUPERSAMPLING)
+    image[:] = _background(look.background, height, width)
     flat = image.reshape(-1, 3)
     lash, locks = REGIONS.index("lash"), mesh.region == hair.LOCKS
     thin = (mesh.region == lash) | locks
@@ -94,9 +95,9 @@ def normals(vertices: Array, faces: Array) -> Array:
     return np.asarray(total / np.maximum(length, 1e-20), np.float32)
 
 
-@cache
-def _background(look: Appearance, height: int, width: int) -> Array:
-    glow, edge = (np.array(c, np.float32) for c in look.background)
+@lru_cache(4)  # not one a person, nor one a size: each is as large as the picture
+def _background(colours: tuple[Colour, Colour], height: int, width: int) -> Array:
+    glow, edge = (np.array(c, np.float32) for c in colours)
     y = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :, None]
     return np.asarray(edge + (glow - edge) * np.exp(-(x**2) - (1.6 * y - 0.7) ** 2), np.float32)
