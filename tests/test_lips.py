@@ -380,6 +380,12 @@ def test_the_painter_is_asked_for_nothing_in_silence() -> None:
     np.testing.assert_array_equal(first[~near], image[~near])
 
 
+def test_units_that_move_nothing_are_not_used(moved: Motion) -> None:
+    """Those of a checkpoint whose recipe has not run: no motion is near to them."""
+    still = replace(moved, units=np.zeros_like(moved.units))
+    assert not still.face_units(moved.at(np.arange(0.5, 3, 0.5))).any()
+
+
 def test_shipped_shapes_hold_the_skull_and_units_part_the_lips() -> None:
     """Speech moves no bone, and what `--curves` is found with opens the inner lips too."""
     model = weights.load(LipMotion)

@@ -591,12 +591,13 @@ def test_weights_that_are_none_are_told(
         Localizer(TINY).state_dict(), "cells.safetensors", {"config": json.dumps(asdict(TINY))}
     )
     shipped = Path(house.__file__).parent / "weights" / "lipvoice.safetensors"
-    recipe = "python -m avtool.pipelines.localize.train.attention makes one"
+    wrong = r"is no checkpoint of the attention network \({}.*\); "
+    wrong += r"python -m avtool.pipelines.localize.train.attention makes one"
     for path, said in (
         ("none.safetensors", "cannot be read"),
-        ("notes.safetensors", f"is no checkpoint of the attention network; {recipe}"),
-        (shipped, f"is no checkpoint of the attention network; {recipe}"),
-        ("cells.safetensors", f"is no checkpoint of the attention network; {recipe}"),
+        ("notes.safetensors", wrong.format("it is no safetensors file")),
+        (shipped, wrong.format("it does not say the sizes")),
+        ("cells.safetensors", wrong.format("no 11 blocks of the picture network give 16 channels")),
         ("raw.safetensors", "was never calibrated"),
     ):
         with pytest.raises(InputError, match=said) as told:

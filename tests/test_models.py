@@ -12,12 +12,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import Avtool
+from safetensors.torch import load as parsed
 from safetensors.torch import save_file
 
 from avtool.errors import InputError
 from avtool.models import lipvoice, weights
 from avtool.models.lipvoice import LipVoice
 from avtool.models.separator import Config, Separator, clustering_loss, permutation_loss
+from avtool.pipelines.lips import pipeline as lips
+from avtool.pipelines.lips.model import Config as LipConfig
+from avtool.pipelines.lips.model import LipMotion
+from avtool.pipelines.speech2face import pipeline as speech2face
+from avtool.pipelines.speech2face.model import Config as VoiceConfig
+from avtool.pipelines.speech2face.model import VoiceFace
+from avtool.speakers import separation
 
 TINY = Config(width=8, hidden=8, blocks=1)
 
@@ -184,7 +193,161 @@ def test_own_checkpoints(tmp_path: Path) -> None:
     for content in (b"", b"not weights at all", own.read_bytes()[:5000]):
         bad = tmp_path / "bad.safetensors"
         bad.write_bytes(content)
-        with pytest.raises(InputError, match=r"bad.safetensors: is no checkpoint of the separator"):
+        said = r"bad.safetensors: is no checkpoint of the separator \(it is no safetensors file\); "
+        with pytest.raises(InputError, match=said):
             weights.load(Separator, bad)
     with pytest.raises(InputError, match="cannot be read"):
         weights.load(Separator, tmp_path / "missing.safetensors")
+
+
+def refused(path: Path, fact: str) -> None:
+    """A separator's file is refused in one line that names it and the fact."""
+    with pytest.raises(InputError) as told:
+        weights.load(Separator, path)
+    said = str(told.value)
+    assert said.startswith(f"{path}: ") and fact in said and said.isprintable(), said
+
+
+def own_file(path: Path, tensors: dict[str, torch.Tensor], config: object) -> Path:
+    save_file(tensors, path, {"config": json.dumps(config)})
+    return path
+
+
+SIZES = {"width": 8, "hidden": 8, "blocks": 1}
+
+
+@pytest.mark.parametrize(
+    ("changed", "fact"),
+    [
+        *(({"hop_samples": value}, "its hop_samples") for value in (0, None, "x", -1, 1.5, True)),
+        *(({"hop_samples": value}, "do not fit n_fft 1024") for value in (1, 513, 1 << 40)),
+        ({"blocks": 10_000_000}, "it has no blocks.1.0.rnn.weight_hh_l0"),
+        *(({name: 1 << 20}, "its sizes ask for") for name in ("width", "hidden", "shared", "seen")),
+        *(({name: 1 << 20}, "its sizes ask for") for name in ("embedding", "lags", "group")),
+        ({"lips": 1 << 20}, "its sizes ask for"),
+        ({"n_fft": 1 << 40}, "its n_fft"),
+        ({"bands": [[1 << 40, 1]]}, "its bands have more bins"),
+        ({"bands": [[8, 8, 8]]}, "its bands cannot be"),
+        ({"bands": [[8, 8], 8]}, "its bands cannot be"),
+        ({"heads": []}, "its heads cannot be"),
+        ({"heads": [2, 3, 1 << 20]}, "its sizes ask for"),
+        ({"heads": "23"}, "its heads cannot be"),
+        ({"width": "\x1b[31m\n" * 99}, "its width cannot be"),
+        ({"\n": 1}, "does not say the sizes"),
+    ],
+)
+def test_sizes_are_held_against_the_tensors_before_anything_is_built(
+    tiny: Separator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: object, fact: str
+) -> None:
+    assert isinstance(changed, dict)
+    path = own_file(tmp_path / "own.safetensors", tiny.state_dict(), SIZES | changed)
+
+    def built(*arguments: object) -> None:
+        raise AssertionError("built")
+
+    monkeypatch.setattr(Separator, "__init__", built)
+    refused(path, fact)
+
+
+@pytest.mark.parametrize("config", [None, [], 5, "x", {"blocks": {}}])
+def test_sizes_are_a_table(tiny: Separator, tmp_path: Path, config: object) -> None:
+    refused(own_file(tmp_path / "own.safetensors", tiny.state_dict(), config), "checkpoint")
+
+
+def test_sizes_that_are_no_json_or_are_not_there(tiny: Separator, tmp_path: Path) -> None:
+    path = tmp_path / "own.safetensors"
+    for facts in (None, {}, {"config": "{"}, {"config": "[" * 100_000}):
+        save_file(tiny.state_dict(), path, facts)
+        refused(path, "does not say its sizes")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, -1e5])
+def test_weights_that_would_give_nan_are_refused(
+    tiny: Separator, tmp_path: Path, value: float
+) -> None:
+    tensors = {name: each.clone() for name, each in tiny.state_dict().items()}
+    tensors["embed.weight"][1, 2] = value
+    path = own_file(tmp_path / "own.safetensors", tensors, SIZES)
+    refused(path, "its embed.weight is nan or beyond 10,000")
+    tensors["embed.weight"] = tensors["embed.weight"].double()  # and not only as float32
+    tensors["embed.weight"][1, 2] = 1e300
+    refused(own_file(path, tensors, SIZES), "its embed.weight is nan or beyond 10,000")
+
+
+def test_tensors_of_another_kind_are_refused(tiny: Separator, tmp_path: Path) -> None:
+    path = tmp_path / "own.safetensors"
+    whole = dict(tiny.state_dict())
+    for other, fact in (
+        (whole | {"embed.bias": whole["embed.bias"].int()}, "its embed.bias is of torch.int32"),
+        (whole | {"embed.bias": whole["embed.bias"] + 0j}, "its embed.bias is of torch.complex64"),
+        (whole | {"embed.bias": whole["embed.bias"][1:].clone()}, "its embed.bias is [19], and"),
+        (whole | {"\x1b\n": torch.zeros(1)}, "it has more tensors than the network"),
+        ({k: v for k, v in whole.items() if k != "embed.bias"}, "it has no embed.bias"),
+        ({}, "it has no embed.weight"),
+    ):
+        refused(own_file(path, other, SIZES), fact)
+
+
+def test_only_a_regular_file_of_some_size_is_read(tmp_path: Path) -> None:
+    refused(Path("/dev/zero"), "is no regular file")
+    refused(tmp_path, "is no regular file")
+    os.mkfifo(tmp_path / "pipe")
+    refused(tmp_path / "pipe", "is no regular file")
+    (tmp_path / "huge").touch()
+    os.truncate(tmp_path / "huge", 1 << 40)  # of holes
+    refused(tmp_path / "huge", "has 1,099,511,627,776 bytes, more than any checkpoint")
+    for name in ("missing", "x" * 300, "huge/x"):
+        refused(tmp_path / name, "cannot be read (")
+
+
+def test_half_precision_is_taken_to_single(tiny: Separator, tmp_path: Path) -> None:
+    half = {name: each.half() for name, each in tiny.state_dict().items()}
+    loaded = weights.load(Separator, own_file(tmp_path / "half.safetensors", half, SIZES))
+    torch.testing.assert_close(loaded.embed.weight, tiny.embed.weight, atol=1e-3, rtol=0)
+    assert loaded.embed.weight.dtype == torch.float32
+
+
+SHIPPED = Path(weights.__file__).parents[1] / "weights"
+
+
+@pytest.mark.parametrize(
+    ("command", "network"),
+    [("separate", "separator"), ("lips", "lipmotion"), ("speech2face", "voiceface")],
+)
+def test_each_command_refuses_weights_with_nan(
+    avtool: Avtool, command: str, network: str, tmp_path: Path
+) -> None:
+    """One line that names the file of weights, exit code 1, no output."""
+    shipped = (SHIPPED / f"{network}.safetensors").read_bytes()
+    length = int.from_bytes(shipped[:8], "little")
+    config = json.loads(shipped[8 : 8 + length])["__metadata__"]["config"]
+    tensors = parsed(shipped)
+    next(iter(tensors.values())).view(-1)[0] = np.nan
+    own_file(tmp_path / "nan.safetensors", tensors, json.loads(config))
+    media = SHIPPED.parents[1] / "sample_media"
+    source = {"separate": ["cocktail.mp4"], "lips": ["--avatar", "speech.wav"]}
+    given = [media / name if "." in name else name for name in source.get(command, ["speech.wav"])]
+    ran = avtool(command, *given, "--weights", "nan.safetensors", "--duration", 1)
+    assert (ran.code, ran.lines) == (1, []), ran.err
+    assert ran.err.startswith("avtool: nan.safetensors: is no checkpoint of the")
+    assert len(ran.err.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["nan.safetensors"]
+
+
+def test_weights_of_other_sizes_than_the_commands_are_refused(tmp_path: Path) -> None:
+    """What fits itself but not the networks beside it."""
+    path = tmp_path / "own.safetensors"
+    two = replace(TINY, heads=(2,))
+    own_file(path, Separator(two).state_dict(), SIZES | {"heads": [2]})
+    with pytest.raises(InputError, match=r"own.safetensors: must separate 2 and 3 voices"):
+        separation.load(str(path), "cpu")
+    sizes: dict[str, int] = {"width": 8, "phones": 7}
+    own_file(path, LipMotion(LipConfig(**sizes)).state_dict(), sizes)
+    with pytest.raises(InputError, match=r"own.safetensors: tells 7 phones, not 40"):
+        lips.load(lips.Options(weights=str(path)), "cpu")
+    for changed, said in (({"speaker": 9}, "speaker, feature and traits"), ({}, "never trained")):
+        model = VoiceFace(VoiceConfig(**changed))
+        model.spread.zero_()
+        own_file(path, model.state_dict(), changed)
+        with pytest.raises(InputError, match=said):
+            speech2face.load(speech2face.Options(weights=str(path)), "cpu")

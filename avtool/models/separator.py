@@ -16,7 +16,7 @@ It is trained for both (``permutation_loss``), to tell early which places have o
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -55,6 +55,28 @@ class Config:
     lips: int = 64
     seen: int = 128
     heads: Sequence[int] = (2, 3)
+
+    def __post_init__(self) -> None:
+        if not 64 <= self.n_fft <= 8192:
+            raise ValueError(f"its n_fft {self.n_fft} is not within 64 to 8192 samples")
+        if not self.n_fft // 16 <= self.hop_samples <= self.n_fft // 2:
+            raise ValueError(f"its hop_samples {self.hop_samples} do not fit n_fft {self.n_fft}")
+        if sum(count * bins for count, bins in self.bands) > self.n_fft // 2 + 1:
+            raise ValueError("its bands have more bins than its n_fft gives")
+
+    def layout(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Tensors and their shapes, of which all sizes but the hop can be read."""
+        widths = self.widths()
+        yield "embed.weight", (self.embedding, self.width)
+        yield "look.weight", (self.seen, max(self.heads) * (self.lips + 1))
+        for band, bins in enumerate(widths):
+            yield f"split.{band}.weight", (self.width, self.group * bins + 2 * self.lags)
+            for voices in self.heads:
+                outputs = self.group * (voices + 1) * bins
+                yield f"heads.{voices}.outer.{band}.weight", (outputs, 2 * self.width)
+        for block in range(self.blocks):
+            yield f"blocks.{block}.0.rnn.weight_hh_l0", (4 * self.hidden, self.hidden)
+            yield f"blocks.{block}.1.all", (self.shared, len(widths), len(widths))
 
     def widths(self) -> list[int]:
         """Bins of each band.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from avtool.errors import InputError
 from avtool.face import Track
 from avtool.signal.resample import at_rate
 from avtool.speakers.assignment import GIVEN, State, Window, assign, states
@@ -58,9 +59,15 @@ def load(weights: str | None = None, device: str = "auto") -> Models:
     from avtool.models.separator import Separator
 
     device = loaded.device(device)
-    return Models(
-        loaded.load(Separator, weights, device), loaded.load(LipVoice, device=device), device
-    )
+    separator = loaded.load(Separator, weights, device)
+    lipvoice = loaded.load(LipVoice, device=device)
+    config, size = separator.config, lipvoice.config.size
+    if set(config.heads) != {2, MOST} or config.lips != size:
+        raise InputError(
+            f"{weights}: must separate 2 and {MOST} voices and see lips of {size} numbers; train "
+            "one with its recipe's sizes"
+        )
+    return Models(separator, lipvoice, device)
 
 
 @dataclass(frozen=True, eq=False)

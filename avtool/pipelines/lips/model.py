@@ -9,6 +9,7 @@ coordinates (``face.align``), so that neither a face nor a camera is part of it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +31,11 @@ class Config:
     width: int = 256
     shapes: int = 12
     phones: int = len(PHONES)
+
+    def layout(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Tensors and their shapes, of which all sizes can be read."""
+        yield "out.weight", (self.shapes, self.width, 1)
+        yield "phones.weight", (self.phones, self.width, 1)
 
 
 class LipMotion(nn.Module):

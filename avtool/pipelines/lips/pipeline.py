@@ -131,7 +131,13 @@ def load(options: Options = Options(), device: str = "auto") -> LipMotion:
     """
     from avtool.models import weights
 
-    return weights.load(LipMotion, options.weights, weights.device(device))
+    model = weights.load(LipMotion, options.weights, weights.device(device))
+    if model.config.phones != len(PHONES):
+        raise InputError(
+            f"{options.weights}: tells {model.config.phones} phones, not {len(PHONES)}; train it "
+            "with its recipe"
+        )
+    return model
 
 
 def run(

@@ -116,7 +116,7 @@ def _nearest(wanted: Array, gram: Array, steps: int = 200) -> Array:
         wanted: [n, units], the motion's product with each unit; gram: the units' with each other.
     """
     gram = gram + 0.02 * np.trace(gram) / len(gram) * np.eye(len(gram))  # of two alike, half each
-    rate = 1 / np.linalg.eigvalsh(gram)[-1]
+    rate = 1 / max(np.linalg.eigvalsh(gram)[-1], 1e-12)  # of units that move nothing, too
     x = ahead = np.zeros_like(wanted)
     pace = 1.0
     for _ in range(steps):

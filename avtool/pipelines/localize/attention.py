@@ -30,7 +30,7 @@ from avtool.pipelines.localize.attention_model import (
 )
 from avtool.values import FRAME_SAMPLES, Array, Audio
 
-RECIPE = "python -m avtool.pipelines.localize.train.attention"
+RECIPE = "avtool.pipelines.localize.train.attention"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,17 +63,17 @@ def load(path: str, device: str) -> Attention:
     Raises:
         InputError: the file is no checkpoint of it; the picture network is not installed.
     """
-    wrong = f"{path}: is no checkpoint of the attention network; {RECIPE} makes one"
-    try:
-        network = weights.load(Localizer, path, device)
-    except FileNotFoundError as error:
-        # The loader names the recipe by the network's model card; as none ships, it has none.
-        raise InputError(wrong) from error
+    network = weights.load(Localizer, path, device, called="attention network", recipe=RECIPE)
     sizes = network.config
     if CHANNELS.get(sizes.blocks) != sizes.channels:
-        raise InputError(wrong)
+        raise InputError(
+            f"{path}: is no checkpoint of the attention network (no {sizes.blocks} blocks of the "
+            f"picture network give {sizes.channels} channels); python -m {RECIPE} makes one"
+        )
     if not network.calibration.any():
-        raise InputError(f"{path}: was never calibrated; let its recipe run to the end ({RECIPE})")
+        raise InputError(
+            f"{path}: was never calibrated; let its recipe run to the end (python -m {RECIPE})"
+        )
     return Attention(network, Backbone.pretrained(sizes.blocks).to(device))
 
 

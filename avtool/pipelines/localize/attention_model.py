@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 
@@ -47,6 +48,11 @@ class Config:
     channels: int = CHANNELS[MIDDLE]
     width: int = 128
     size: int = 128
+
+    def layout(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Tensors and their shapes, of which all sizes but the blocks can be read."""
+        yield "sound_out.weight", (self.size, 2 * self.width)
+        yield "cell_in.weight", (self.channels,)
 
 
 class Localizer(nn.Module):

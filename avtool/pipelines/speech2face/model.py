@@ -9,6 +9,7 @@ at, counted and drawn from, and what a voice does not tell stays as mixed in it 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -38,6 +39,14 @@ class Config:
     keys: int = 32
     crowd: int = 3000
     traits: int = 59
+
+    def layout(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Tensors and their shapes, of which all sizes can be read."""
+        yield "speaks.weight", (1, self.width, 1)
+        yield "mean", (self.speaker,)
+        yield "feature.weight", (self.feature, self.hidden)
+        yield "query.weight", (self.keys, self.hidden)
+        yield "traits", (self.crowd, self.traits)
 
 
 class VoiceFace(nn.Module):

@@ -89,12 +89,19 @@ def load(options: Options = Options(), device: str = "auto") -> Models:
         InputError: the weights cannot be read, or there is no such device.
     """
     device = loaded.device(device)
-    return Models(
-        loaded.load(VoiceFace, options.weights, device),
-        loaded.load(Face, device=device),
-        loaded.load(Speaker, device=device),
-        device,
-    )
+    voiceface = loaded.load(VoiceFace, options.weights, device)
+    face, speaker = loaded.load(Face, device=device), loaded.load(Speaker, device=device)
+    config = voiceface.config
+    own = config.speaker, config.feature, config.traits
+    asked = speaker.config.size, face.config.feature, len(TRAITS)
+    if own != asked:
+        raise InputError(
+            f"{options.weights}: its speaker, feature and traits are of {own} numbers, not of "
+            f"{asked}; train it with its recipe"
+        )
+    if not (voiceface.spread > 0).all():
+        raise InputError(f"{options.weights}: was never trained; let its recipe run to the end")
+    return Models(voiceface, face, speaker, device)
 
 
 @dataclass(frozen=True, eq=False)
