@@ -12,6 +12,7 @@ import soundfile
 from conftest import X264, Avtool, lavfi, naive, pyav_pictures, sound
 from PIL import Image
 
+from avtool import cache
 from avtool.media import ffmpeg
 from avtool.metrics.separation import right_voice, si_sdr, si_sdr_improvement
 from avtool.speakers import tracks
@@ -116,12 +117,20 @@ def test_a_damaged_cache_is_made_again(avtool: Avtool, monkeypatch: pytest.Monke
     monkeypatch.setenv("AVTOOL_CACHE", str(Path("cache").absolute()))
     arguments = ("faces", COCKTAIL, "--duration", 1, "-f", "json", "--overwrite")
     assert avtool(*arguments).code == 0
-    (kept,) = Path("cache").iterdir()
+    (kept,) = Path("cache").absolute().iterdir()
     first = Path("cocktail.faces.json").read_text()
-    kept.write_bytes(kept.read_bytes()[:100])
-    assert avtool(*arguments).code == 0
-    assert Path("cocktail.faces.json").read_text() == first
-    assert kept.stat().st_size > 100
+    monkeypatch.setattr(cache, "on_damage", None)
+    monkeypatch.setattr(ffmpeg, "on_start", None)
+    for flag, lines in (
+        ((), []),
+        (("-v",), [f"avtool: {kept}: is damaged, or another's; it is made again"]),
+    ):
+        kept.write_bytes(kept.read_bytes()[:100])
+        ran = avtool(*arguments, *flag)
+        assert ran.code == 0
+        assert [line for line in ran.err.splitlines() if "ffmpeg" not in line] == lines
+        assert Path("cocktail.faces.json").read_text() == first
+        assert kept.stat().st_size > 100
 
 
 def test_unknown_faces_and_contradictions(avtool: Avtool) -> None:

@@ -1,4 +1,4 @@
-"""The program: the commands of all pipelines, and two about files and the machine.
+"""The program: the commands of all pipelines, and three about files and the machine.
 
 Each folder of ``avtool.pipelines`` with a ``command`` module adds its own; none is named here.
 """
@@ -68,7 +68,8 @@ def main() -> None:
 def root(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say errors only.")] = False,
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Show ffmpeg's command lines.")
+        bool,
+        typer.Option("-v", "--verbose", help="Show ffmpeg's commands, damage in the cache."),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[
@@ -84,6 +85,9 @@ def root(
         from avtool.media import ffmpeg
 
         ffmpeg.on_start = lambda command: say.note(" ".join(command))
+        from avtool import cache
+
+        cache.on_damage = lambda path, why: say.note(f"{path}: {why}; it is made again")
 
 
 def _version(on: bool) -> None:
@@ -118,6 +122,21 @@ def doctor(json: opt.Json = False) -> None:
     from avtool.app.doctor import doctor as report
 
     raise typer.Exit(report(as_json=json))
+
+
+@app.command()
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all entries.")] = False,
+    json: opt.Json = False,
+) -> None:
+    """What is kept of videos that were looked at.
+
+    Where it lies, how many entries it has, how large they are. They are face tracks, with a
+    portrait and the lips of everyone seen.
+    """
+    from avtool.app.cache import cache as report
+
+    report(clear=clear, as_json=json)
 
 
 find()

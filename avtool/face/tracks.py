@@ -9,6 +9,16 @@ import numpy as np
 
 from avtool.values import Array
 
+# Of each array its type and shape; -1 is the number of pictures.
+FORMS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "frames": ("int64", (-1,)),
+    "boxes": ("float32", (-1, 4)),
+    "lips": ("float32", (-1, 40, 3)),
+    "scores": ("float32", (-1,)),
+    "portrait": ("uint8", (160, 160, 3)),
+    "portrait_frame": ("int64", ()),
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Track:
@@ -43,8 +53,20 @@ def to_arrays(tracks: Sequence[Track]) -> dict[str, Array]:
 
 
 def from_arrays(arrays: Mapping[str, Array]) -> list[Track]:
-    """What ``to_arrays`` made."""
+    """What ``to_arrays`` made.
+
+    Raises:
+        ValueError: it is something else.
+    """
     faces = sorted({int(key.split(".")[0]) for key in arrays})
+    if set(arrays) != {f"{face}.{name}" for face in faces for name in FORMS}:
+        raise ValueError("these are no tracks")
+    for key, array in arrays.items():
+        face, name = key.split(".")
+        kind, shape = FORMS[name]
+        shape = tuple(len(arrays[f"{face}.frames"]) if n < 0 else n for n in shape)
+        if array.dtype != kind or array.shape != shape:
+            raise ValueError(f"{key} is {array.dtype} {array.shape}, not {kind} {shape}")
     return [
         Track(
             face,

@@ -52,7 +52,7 @@ def tracks_of(
         return to_arrays(find(source.clip(spec, tick=tick, strict=strict)))
 
     what = f"faces {__version__} {spec.start} {spec.duration} {spec.fps}"
-    found = from_arrays(cached(Path(source.info.path), what, look))
+    found = cached(Path(source.info.path), what, look, from_arrays)
     tick(source.info.duration or 0.0)
     return found
 
