@@ -1,4 +1,4 @@
-"""Keep README.md and docs/ true.
+"""Keep README.md, SECURITY.md and docs/ true.
 
 python tests/readme.py --check    fails where a page is not what the program and the files are
 python tests/readme.py --write    writes docs/cli.md from the program
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def pages(root: Path) -> list[Path]:
-    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    return [root / "README.md", root / "SECURITY.md", *sorted((root / "docs").glob("*.md"))]
 
 
 def faults(root: Path) -> Iterator[str]:

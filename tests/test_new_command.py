@@ -131,7 +131,7 @@ def house(tmp_path: Path) -> Path:
         for path in (ROOT / folder).iterdir():
             if path.name not in whole:
                 (root / folder / path.name).symlink_to(path)
-    for name in ("README.md", "sample_media"):
+    for name in ("README.md", "SECURITY.md", "CHANGELOG.md", "sample_media"):
         (root / name).symlink_to(ROOT / name)
     made = root / "avtool" / "pipelines" / "loudness"
     made.mkdir()

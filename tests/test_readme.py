@@ -12,9 +12,10 @@ import readme
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """The pages, and the names of what they link, to be spoiled."""
-    (tmp_path / "README.md").write_text((readme.ROOT / "README.md").read_text())
+    for name in ("README.md", "SECURITY.md"):
+        (tmp_path / name).write_text((readme.ROOT / name).read_text())
     shutil.copytree(readme.ROOT / "docs", tmp_path / "docs")
-    for name in ("sample_media", "avtool"):
+    for name in ("sample_media", "avtool", "CHANGELOG.md"):
         (tmp_path / name).symlink_to(readme.ROOT / name)
     return tmp_path
 
