@@ -18,6 +18,7 @@ import soundfile
 import torch
 from conftest import X264, Avtool, naive, sound
 from PIL import Image
+from safetensors.torch import save_file
 from scipy.optimize import nnls
 
 from avtool import media
@@ -378,6 +379,23 @@ def test_the_painter_is_asked_for_nothing_in_silence() -> None:
     np.testing.assert_array_equal(first, last)
     near = Painter.region(image, points, points + 1)
     np.testing.assert_array_equal(first[~near], image[~near])
+
+
+@pytest.mark.parametrize("size", [30.0, 1e4])
+def test_motion_that_no_mouth_can_do_is_refused(
+    avtool: Avtool, size: float, tmp_path: Path
+) -> None:
+    """Finite weights whose mouth would be painted miles away, or not at all for want of memory."""
+    model = LipMotion(Config(width=16)).eval()
+    assert model.out.bias is not None
+    torch.nn.init.constant_(model.out.bias, size)
+    model.shapes += 1
+    facts = {"config": json.dumps({"width": 16})}
+    save_file(model.state_dict(), tmp_path / "far.safetensors", facts)
+    ran = avtool("lips", "--avatar", SPEECH, "--weights", "far.safetensors")
+    assert ran.code == 1 and not ran.lines and len(ran.err.splitlines()) == 1
+    assert "--weights moves the mouth by" in ran.err and "give weights" in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == ["far.safetensors"]
 
 
 def test_units_that_move_nothing_are_not_used(moved: Motion) -> None:

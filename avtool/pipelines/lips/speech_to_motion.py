@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from avtool.errors import InputError
 from avtool.face import LIPS, LIPS_INNER
 from avtool.head.model import UNITS, smooth
 from avtool.media import Clip
@@ -29,6 +30,7 @@ CHIN, LOWER = 152, 17  # points of the mesh
 INNER_UPPER, INNER_LOWER = list(LIPS_INNER[19:10:-1]), list(LIPS_INNER[1:10])
 PICTURES = 25  # a second, of faces that are looked at
 DEEP = 40.0  # dB below the loudest at which a loudness-driven mouth is closed
+FARTHEST = 2.0  # eyes' distances that a point may move; ours move 0.3
 TOUCH = 0.008  # what the mesh leaves between closed lips, eyes' distance 1
 # What a mouth does when it speaks; the others are moods.
 SPEAKING = (
@@ -127,7 +129,11 @@ def _nearest(wanted: Array, gram: Array, steps: int = 200) -> Array:
 
 
 def motion(audio: Audio, model: LipMotion) -> Motion:
-    """What a mouth does while it says a sound, float32 [1, time] blocks at 16 kHz."""
+    """What a mouth does while it says a sound, float32 [1, time] blocks at 16 kHz.
+
+    Raises:
+        InputError: the network's motion is nothing that a mouth can do.
+    """
     spool = Spool()
     for block in mel.run(Clip("", audio, None, None), mel.SPEECH).mel.blocks():
         spool.append(block)
@@ -135,7 +141,14 @@ def motion(audio: Audio, model: LipMotion) -> Motion:
     amounts, phones = (np.concatenate(each) for each in zip(*_told(model, spool), strict=True))
     near = np.pad(amounts, ((1, 1), (0, 0)), mode="edge")
     amounts = (near[:-2] + near[1:-1] + near[2:]) / 3  # what is quicker is no muscle's doing
-    return Motion(amounts, phones, model.shapes.cpu().numpy(), model.units.cpu().numpy(), seconds)
+    moved = Motion(amounts, phones, model.shapes.cpu().numpy(), model.units.cpu().numpy(), seconds)
+    far = float(np.abs(amounts).max(0) @ np.abs(moved.shapes).max((1, 2)))  # at most
+    if not far <= FARTHEST:
+        raise InputError(
+            f"--weights moves the mouth by {far:.3g} eyes' distances, more than a face is high; "
+            "give weights that were trained"
+        )
+    return moved
 
 
 @torch.inference_mode()
