@@ -16,7 +16,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from secrets import token_hex
 
 _OURS = re.compile(r"\.avtool-[0-9a-f]{16}\.part|avtool-[0-9a-f]{16}\.tmp")
 _cleared: set[Path] = set()
@@ -32,7 +31,7 @@ def part_file(folder: Path) -> Iterator[Path]:
     clear(folder)
     while True:
         # Exclusive: neither a file of the user's nor a link that was laid there is opened.
-        part = folder / f".avtool-{token_hex(8)}.part"
+        part = folder / f".avtool-{os.urandom(8).hex()}.part"
         lock = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
         if _locked(lock, part):
             break
@@ -54,7 +53,7 @@ def temporary_folder() -> Iterator[Path]:
     root = Path(tempfile.gettempdir())
     clear(root)
     while True:
-        folder = root / f"avtool-{token_hex(8)}.tmp"
+        folder = root / f"avtool-{os.urandom(8).hex()}.tmp"
         folder.mkdir(0o700)
         with suppress(FileNotFoundError):  # cleared by another before it was locked
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
