@@ -144,7 +144,9 @@ def test_truncated_streams(made: Path, exact: Path, suffix: str) -> None:
     samples, truth = clip.sound().samples, sound(whole)
     assert 0.4 * truth.shape[1] < samples.shape[1] < 0.75 * truth.shape[1]
     sure = samples.shape[1] - 4096  # the last packet may be a torn one
-    assert np.abs(samples[:, :sure] - truth[:, :sure]).max() < 1e-6
+    # A whole mp3 is decoded by libsndfile, a torn one by ffmpeg.
+    same = 1e-4 if suffix == "mp3" else 1e-6
+    assert np.abs(samples[:, :sure] - truth[:, :sure]).max() < same
     if suffix != "mp3":
         images, entire = pictures(path), pictures(whole)
         assert 15 <= len(images) < 40

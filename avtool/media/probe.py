@@ -16,6 +16,7 @@ from pathlib import Path
 from avtool.errors import MediaError
 from avtool.media import ffmpeg
 from avtool.media.door import input_arguments, let_in, picture_format
+from avtool.media.integrity import whole
 from avtool.media.packets import Packets, rate_of
 
 # Read by libsndfile: exact, fast, and without a child process.
@@ -23,6 +24,13 @@ SOUND_SUFFIXES = {".wav", ".wave", ".flac", ".aif", ".aiff", ".au", ".w64", ".rf
 BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"}  # that an mp4 begins with
 MOST_BOXES = 10_000  # of an mp4 that are looked at for its index
 WIDEST = 16  # pixels, for their height or the other way round; what is beyond is damage
+# Likewise, where they are whole: as what, and the codec as libsndfile names it.
+COMPRESSED = {
+    ".mp3": ("mp3", "mpeg_layer_iii"),
+    ".ogg": ("ogg", "vorbis"),
+    ".oga": ("ogg", "vorbis"),
+    ".opus": ("ogg", "opus"),
+}
 QUICK_PACKETS = 300  # enough to know the rate of a stream; `scan` reads them all
 
 
@@ -93,7 +101,8 @@ def probe(path: str | os.PathLike[str], *, scan: bool = False, name: str = "") -
     path = Path(path)
     name = name or str(path)
     size, head = let_in(path, name)
-    if path.suffix.lower() in SOUND_SUFFIXES and (info := _probe_sound(path, size)):
+    by_libsndfile = path.suffix.lower() in SOUND_SUFFIXES | COMPRESSED.keys()
+    if by_libsndfile and (info := _probe_sound(path, size)):
         return info
     return _probe_ffmpeg(path, name, size, head, scan)
 
@@ -101,6 +110,9 @@ def probe(path: str | os.PathLike[str], *, scan: bool = False, name: str = "") -
 def _probe_sound(path: Path, size: int) -> Info | None:
     import soundfile
 
+    framing, wanted = COMPRESSED.get(path.suffix.lower(), ("", ""))
+    if framing and not whole(path, framing):
+        return None
     try:
         # A RIFF header may promise more than the file holds; libsndfile says so in its log only.
         with soundfile.SoundFile(path) as file:
@@ -110,6 +122,10 @@ def _probe_sound(path: Path, size: int) -> Info | None:
             codec, kind = file.subtype.lower(), file.format.lower()
     except soundfile.LibsndfileError:
         return None  # perhaps a codec or a container that ffmpeg knows
+    # Opus is played at 48 kHz whatever was recorded (RFC 7845); libsndfile would not.
+    if framing and (codec != wanted or (codec == "opus" and rate != 48_000)):
+        return None
+    kind, codec = framing or kind, "mp3" if framing == "mp3" else codec
     stream = AudioStream(0, codec, rate, channels, _layout_name(channels), 0.0)
     # A compressed file's header can promise what a damaged file does not hold.
     certain = frames if codec.startswith(("pcm", "float", "double")) and kind != "flac" else None
