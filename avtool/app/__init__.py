@@ -22,7 +22,7 @@ from avtool import __version__, pipelines
 from avtool.cli import options as opt
 from avtool.cli.program import app, evaluation
 from avtool.cli.signals import INTERRUPTED, Interrupted, interruptible
-from avtool.cli.terminal import say
+from avtool.cli.terminal import say, talk
 from avtool.errors import InputError, told
 
 
@@ -80,14 +80,7 @@ def root(
     ] = False,
 ) -> None:
     """Set how much is said, for all commands."""
-    say.quiet, say.verbose, say.debug = quiet, verbose, debug
-    if verbose:
-        from avtool.media import ffmpeg
-
-        ffmpeg.on_start = lambda command: say.note(" ".join(command))
-        from avtool import cache
-
-        cache.on_damage = lambda path, why: say.note(f"{path}: {why}; it is made again")
+    talk(quiet, verbose, debug)
 
 
 def _version(on: bool) -> None:

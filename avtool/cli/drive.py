@@ -17,14 +17,18 @@ from typing import Any, NoReturn
 import typer
 
 from avtool import scratch
+from avtool.batch import processes, thread
 from avtool.batch.jobs import Job, Plan, expanded, identity, refuse
 from avtool.batch.request import Report, Request, Tick
-from avtool.batch.threads import Batch, Work
+from avtool.batch.worker import Work, Worker
 from avtool.cli.signals import INTERRUPTED, Interrupted
-from avtool.cli.terminal import Progress, say
+from avtool.cli.terminal import Progress, say, talk
 from avtool.errors import InputError, OutputError, shown
 
 DONE, FAILED = 0, 1
+# Jobs from which on processes pay for their start: of networks; of features, by number or by size.
+FEW_VIDEOS, MANY, MUCH_BYTES = 4, 64, 64 << 20
+NETWORK_BYTES = 1500 << 20  # what a process with networks may come to
 
 
 def execute(
@@ -34,7 +38,7 @@ def execute(
     request: Request,
     *,
     complete: Callable[[Job, Tick], Job] | None = None,
-    threads: int = 1,
+    at_once: int | None = None,
     overwrite: bool = False,
     as_json: bool = False,
 ) -> NoReturn:
@@ -49,7 +53,7 @@ def execute(
             partial(work, request),
             request,
             complete=complete,
-            threads=threads,
+            at_once=at_once,
             overwrite=overwrite,
             as_json=as_json,
             out=plan.out,
@@ -63,7 +67,7 @@ def drive(
     request: Request | None = None,
     *,
     complete: Callable[[Job, Tick], Job] | None = None,
-    threads: int = 1,
+    at_once: int | None = 1,
     overwrite: bool = False,
     as_json: bool = False,
     out: str | None = None,
@@ -73,7 +77,9 @@ def drive(
     """Do all jobs and tell of each; one that fails does not stop the others.
 
     Args:
-        work, complete, threads, overwrite: see ``batch.threads.Batch``.
+        work, complete, overwrite: see ``batch.worker.Worker``.
+        at_once: jobs at a time, in processes of their own where there are several; None is as many
+            as pay.
         request: whose options ``--json`` tells.
         out: what -o says; with ``-`` the first output of the one job goes to stdout.
         read: files that are read besides the jobs' inputs.
@@ -106,18 +112,15 @@ def drive(
         if out == "-":
             work, jobs = _streamed(work, jobs, stack.enter_context(scratch.temporary_folder()))
         progress = stack.enter_context(Progress(len(jobs)))
-        batch = Batch(
-            jobs,
-            work,
-            complete=complete,
-            threads=threads,
-            overwrite=overwrite,
-            read=kept,
-            debug=say.debug,
-            tell=progress.at,
-        )
+        do = Worker(work, complete, overwrite, frozenset(kept), say.debug)
+        count = _fitting(jobs, request) if at_once is None else min(at_once, len(jobs))
+        words = partial(talk, say.quiet, say.verbose, say.debug)
+        if count > 1 and out != "-":
+            running = processes.reports(do, jobs, progress.at, count, words)
+        else:
+            running = thread.reports(do, jobs, progress.at)
         try:
-            with closing(batch.reports()) as completed:
+            with closing(running) as completed:
                 for report in completed:
                     reports[report.status] += 1
                     progress.advance(report.input)
@@ -131,7 +134,7 @@ def drive(
                     elif out != "-":
                         show(report)
         except Interrupted:
-            say.error(f"interrupted; {batch.done} of {len(jobs)} done, a rerun goes on")
+            say.error(f"interrupted; {reports['done']} of {len(jobs)} done, a rerun goes on")
             return INTERRUPTED
     if len(jobs) > 1:
         counts = (f"{reports['done']} done", f"{reports['skipped']} already there")
@@ -139,6 +142,16 @@ def drive(
         if len(failures) > 1 and len(jobs) > 10:
             say.error("failed:", *failures)
     return FAILED if failures else DONE
+
+
+def _fitting(jobs: Sequence[Job], request: Request | None) -> int:
+    """Processes that pay for their start, and that this machine has room for."""
+    if request and request.device:
+        if request.device not in ("auto", "cpu") or len(jobs) < FEW_VIDEOS:
+            return 1
+        return min(processes.fitting(NETWORK_BYTES), len(jobs))
+    heavy = sum(each.source.stat().st_size for each in jobs if each.source.is_file())
+    return processes.cores() if len(jobs) >= MANY or heavy >= MUCH_BYTES else 1
 
 
 def _identities(paths: Iterable[Path]) -> set[tuple[int, int] | None]:

@@ -43,7 +43,10 @@ Formats = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace outputs that exist (else they are skipped).")
 ]
-Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Files at a time.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option("-j", "--jobs", min=1, help="Files at a time, a process each [as many as pay]"),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object an input on stdout.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Damaged media is an error.")]
 Start = Annotated[

@@ -63,6 +63,17 @@ class Say:
 say = Say()
 
 
+def talk(quiet: bool, verbose: bool, debug: bool) -> None:
+    """Set how much is said in this process."""
+    say.quiet, say.verbose, say.debug = quiet, verbose, debug
+    if verbose:
+        from avtool import cache
+        from avtool.media import ffmpeg
+
+        ffmpeg.on_start = lambda command: say.note(" ".join(command))
+        cache.on_damage = lambda path, why: say.note(f"{path}: {why}; it is made again")
+
+
 class Progress:
     """A bar with the time left, on stderr, where a person watches and the work takes a while."""
 

@@ -16,6 +16,7 @@ def faces(
     format: opt.Formats = None,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
+    jobs: opt.Jobs = None,
     overwrite: opt.Overwrite = False,
     strict: opt.Strict = False,
     json: opt.Json = False,
@@ -36,4 +37,4 @@ def faces(
 
     request = Request(Options(), start, duration, strict, device)
     plan = Plan({"faces": formats(Faces)}, format or [], ["json", "png"], out)
-    execute(inputs, plan, work, request, overwrite=overwrite, as_json=json)
+    execute(inputs, plan, work, request, at_once=jobs, overwrite=overwrite, as_json=json)

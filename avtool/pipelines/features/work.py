@@ -29,7 +29,7 @@ def run(
     duration: float | None,
     mono: bool,
     channel: int | None,
-    jobs: int,
+    jobs: int | None,
     overwrite: bool,
     strict: bool,
     json: bool,
@@ -60,7 +60,7 @@ def run(
         plan,
         partial(work, name, wanted),
         request,
-        threads=jobs,
+        at_once=jobs,
         overwrite=overwrite,
         as_json=json,
     )

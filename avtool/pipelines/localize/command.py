@@ -43,6 +43,7 @@ def localize(
     format: opt.Formats = None,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
+    jobs: opt.Jobs = None,
     overwrite: opt.Overwrite = False,
     strict: opt.Strict = False,
     json: opt.Json = False,
@@ -67,7 +68,7 @@ def localize(
             raise InputError("--audit prints a table and writes nothing; leave out -o and -f")
         raise typer.Exit(audited(inputs, request, json))
     plan = Plan(FILES, format or [], ["mp4", "json", "png"], out)
-    execute(inputs, plan, work, request, overwrite=overwrite, as_json=json)
+    execute(inputs, plan, work, request, at_once=jobs, overwrite=overwrite, as_json=json)
 
 
 @evaluation.command("localize")

@@ -43,6 +43,7 @@ def separate(
     format: opt.Formats = None,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
+    jobs: opt.Jobs = None,
     overwrite: opt.Overwrite = False,
     strict: opt.Strict = False,
     json: opt.Json = False,
@@ -84,7 +85,9 @@ def separate(
         r"face\d+",
     )
     every = partial(complete, request) if face is None else None
-    execute(inputs, plan, work, request, complete=every, overwrite=overwrite, as_json=json)
+    execute(
+        inputs, plan, work, request, complete=every, at_once=jobs, overwrite=overwrite, as_json=json
+    )
 
 
 @evaluation.command("separate")

@@ -27,6 +27,7 @@ def speech2face(
     format: opt.Formats = None,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
+    jobs: opt.Jobs = None,
     overwrite: opt.Overwrite = False,
     strict: opt.Strict = False,
     json: opt.Json = False,
@@ -46,7 +47,7 @@ def speech2face(
     options = Options(samples=samples, seed=seed, weights=weights)
     request = Request(options, start, duration, strict, device)
     plan = Plan(FILES, format or [], ["png", "json", "glb", "obj"], out)
-    execute(inputs, plan, work, request, overwrite=overwrite, as_json=json)
+    execute(inputs, plan, work, request, at_once=jobs, overwrite=overwrite, as_json=json)
 
 
 @evaluation.command("speech2face")
