@@ -24,7 +24,7 @@ from avtool import media
 from avtool.errors import InputError
 from avtool.media import Clip, Info, Media, Spec
 from avtool.media.probe import AudioStream
-from avtool.media.read import BLOCK_SAMPLES, Reading
+from avtool.media.read import BLOCK_SAMPLES, Held, Reading
 from avtool.pipelines import commands, pipeline, spec
 from avtool.pipelines.features import presets
 from avtool.pipelines.speech2face.values import FaceSamples
@@ -239,8 +239,15 @@ class _Samples(Media):
         info = Info(Path(), "samples", 0, length / rate, (stream,), length_samples=length)
         super().__init__(info, "the array")
 
-    def _audio(self, spec: Spec, reading: Reading, seconds: float | None) -> Audio:
-        audio = super()._audio(spec, reading, seconds)  # its facts
+    def _audio(
+        self,
+        spec: Spec,
+        reading: Reading,
+        seconds: float | None,
+        info: Info,
+        held: Held | None,
+    ) -> Audio:
+        audio = super()._audio(spec, reading, seconds, info, held)  # its facts
         own = self.info.audio[0]
         if spec.channel and not 1 <= spec.channel <= own.channels:
             raise InputError(f"the array has no channel {spec.channel}; it has {own.channels}")

@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from avtool import media
-from avtool.media import ffmpeg
+from avtool.errors import MediaError
+from avtool.media import ffmpeg, read
 from avtool.media.integrity import whole
 from tests.conftest import naive, sound
 
@@ -164,3 +165,58 @@ def test_a_name_that_lies(made: Path) -> None:
     other = made / "film.mp3"
     other.write_bytes(film.read_bytes())
     assert np.array_equal(sound(other), sound(film))
+
+
+@pytest.mark.parametrize("name", ["x.m4a", "x.mp4", "x.mkv", "x.webm", "x.ts", "x.avi", "mute.mp4"])
+def test_one_ffmpeg_for_a_short_file(
+    made: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sound that is wanted alone comes with its facts; it is what two runs give."""
+    path = made / f"once-{name}"
+    picture = [] if name == "x.m4a" else ["-f", "lavfi", "-i", "testsrc=s=64x48:d=1.5"]
+    tone = ["-f", "lavfi", "-i", "aevalsrc=0.2*sin(2*PI*440*t)|0.1*sin(2*PI*660*t):s=44100:d=1.5"]
+    codec = ["-c:a", "libopus"] if name == "x.webm" else []
+    naive(*picture, *([] if name == "mute.mp4" else tone), *codec, path)
+    runs: list[list[str]] = []
+    monkeypatch.setattr(ffmpeg, "on_start", runs.append)
+    if name == "mute.mp4":
+        with pytest.raises(MediaError, match="has no sound"):
+            media.open(path, later=True).clip(media.Spec(audio=True))
+        return
+    spec = media.Spec(audio=True, channel=0, start=0.2, duration=1.0)
+    clip = media.open(path, later=True).clip(spec)
+    once = clip.sound().samples
+    assert len(runs) == (1 if name != "x.ts" else 3)  # in mpegts, packets tell the times
+    known = media.open(path)
+    other = known.clip(spec)
+    assert np.array_equal(once, other.sound().samples)
+    assert np.array_equal(clip.sound().samples, once)  # a second reading is the same
+    assert (clip.duration, clip.channels) == (other.duration, 2)
+    assert clip.sound().rate == known.info.audio[0].rate
+
+
+def test_damage_is_told_also_at_once(made: Path) -> None:
+    whole_file, path = made / "sane.mka", made / "hurt.mka"
+    naive("-f", "lavfi", "-i", "anoisesrc=d=3:a=0.3", "-c:a", "aac", whole_file)
+    data = bytearray(whole_file.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 400] = bytes(400)
+    path.write_bytes(data)
+    told = []
+    for later in (True, False):
+        clip = media.open(path, later=later).clip(media.Spec(audio=True))
+        samples = clip.sound().samples
+        told.append((samples.shape, clip.warnings))
+        with pytest.raises(MediaError, match="damaged"):
+            strict = media.open(path, later=later).clip(media.Spec(audio=True), strict=True)
+            assert strict.sound().samples.size
+    assert told[0] == told[1] and told[0][1]
+
+
+def test_long_sound_is_not_held(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = made / "long.m4a"
+    naive("-f", "lavfi", "-i", "sine=f=300:d=5", "-c:a", "aac", path)
+    runs: list[list[str]] = []
+    monkeypatch.setattr(ffmpeg, "on_start", runs.append)
+    monkeypatch.setattr(read, "HELD_BYTES", 44_100 * 4)
+    clip = media.open(path, later=True).clip(media.Spec(audio=True))
+    assert clip.sound().samples.shape[1] >= 5 * 44_100 and len(runs) == 3

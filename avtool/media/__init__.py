@@ -6,13 +6,15 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from math import ceil
+from pathlib import Path
 
 from avtool.errors import InputError, MediaError
 from avtool.media import read
-from avtool.media.probe import Info, probe
+from avtool.media.door import let_in
+from avtool.media.probe import Info, by_libsndfile, probe
 from avtool.values import Array, Audio, Frames
 
 HIGHEST_RATE, MOST_CHANNELS = 1_000_000, 1024  # of sound, in Hz; libsndfile writes no more
@@ -55,6 +57,7 @@ class Clip:
     audio: Audio | None
     frames: Frames | None
     duration: float | None
+    channels: int = 0  # of the file's sound
     warnings: list[str] = field(default_factory=list)
 
     def sound(self) -> Audio:
@@ -80,8 +83,17 @@ class Media:
     (1, 8000)
     """
 
-    def __init__(self, info: Info, name: str) -> None:
-        self.info, self.name = info, name
+    def __init__(self, source: Info | Path, name: str) -> None:
+        self.name = name
+        if isinstance(source, Info):
+            self.path, self.info = source.path, source
+        else:
+            self.path = source
+
+    @cached_property
+    def info(self) -> Info:
+        """Its facts (see ``probe``); ffmpeg is asked for them when they are first wanted."""
+        return probe(self.path, name=self.name)
 
     def clip(
         self,
@@ -100,18 +112,23 @@ class Media:
             MediaError: the file has no such stream. InputError: nothing lies at ``start``.
         """
         reading = read.Reading(self.name, tick, strict)
-        length = self.info.duration
         if spec.start < 0 or (spec.duration is not None and spec.duration <= 0):
             raise InputError(f"{self.name}: --start is 0 or later, --duration is above 0")
+        held = None
+        if spec.audio and not spec.frames and "info" not in vars(self):
+            held = read.at_once(self.path, self.name, spec.start, spec.duration)
+        info = held.info if held else self.info
+        length = info.duration
         if length is not None and spec.start > 0 and spec.start >= length:
             raise InputError(
                 f"{self.name}: lasts {length:.2f} s, --start {spec.start:g} is after its end"
             )
         if length is not None:
             length = min(length - spec.start, spec.duration or length)
-        audio = self._audio(spec, reading, length) if spec.audio else None
+        audio = self._audio(spec, reading, length, info, held) if spec.audio else None
         frames = self._frames(spec, reading) if spec.frames else None
-        return Clip(self.name, audio, frames, length, reading.warnings)
+        channels = info.audio[0].channels if info.audio else 0
+        return Clip(self.name, audio, frames, length, channels, reading.warnings)
 
     def backwards(self, spec: Spec, count: int) -> Iterator[Array]:
         """The first ``count`` pictures of a clip from the last to the first, a few held at a time.
@@ -128,10 +145,17 @@ class Media:
             part = self._frames(replace(spec, start=start, duration=last), read.Reading(self.name))
             yield from reversed(list(islice(part.images(), end - first)))
 
-    def _audio(self, spec: Spec, reading: read.Reading, seconds: float | None) -> Audio:
-        if not self.info.audio:
+    def _audio(
+        self,
+        spec: Spec,
+        reading: read.Reading,
+        seconds: float | None,
+        info: Info,
+        held: read.Held | None,
+    ) -> Audio:
+        if not info.audio:
             raise MediaError(f"{self.name}: has no sound; 'avtool info' shows what it holds")
-        stream = self.info.audio[0]
+        stream = info.audio[0]
         if not stream.channels:
             raise MediaError(f"{self.name}: its channel layout '{stream.layout}' is not known")
         if not (0 < stream.rate <= HIGHEST_RATE and stream.channels <= MOST_CHANNELS):
@@ -140,7 +164,7 @@ class Media:
                 f"channels; up to {HIGHEST_RATE} Hz and {MOST_CHANNELS} channels can be read"
             )
         rate = spec.rate or stream.rate
-        length = self.info.length_samples
+        length = info.length_samples
         if length is not None:
             length = max(0, length - round(spec.start * stream.rate))
             if spec.duration is not None:
@@ -148,13 +172,14 @@ class Media:
             length = ceil(length * rate / stream.rate)
         blocks: Callable[[], Iterator[Array]] = partial(
             read.audio_blocks,
-            self.info,
+            info,
             reading,
             rate=spec.rate,
             channel=spec.channel or None,
             mono=spec.channel is None,
             start=spec.start,
             duration=spec.duration,
+            held=held,
         )
         channels = stream.channels if spec.channel == 0 else 1
         return Audio(blocks, rate, channels, length, seconds, spec.start)
@@ -183,10 +208,13 @@ class Media:
         return Frames(images, fps, width, height)
 
 
-def open(path: str | os.PathLike[str], *, scan: bool = False, name: str = "") -> Media:
-    """Open a media file; only its facts are read.
+def open(
+    path: str | os.PathLike[str], *, scan: bool = False, name: str = "", later: bool = False
+) -> Media:
+    """Open a media file; nothing of it is decoded.
 
     Args:
+        later: what the file is may turn out when it is read, which is quicker for sound.
         scan: read all its packets for exact facts (see ``probe``).
         name: what to call it in messages, where its path is a temporary one.
 
@@ -194,4 +222,7 @@ def open(path: str | os.PathLike[str], *, scan: bool = False, name: str = "") ->
         MediaError: it is missing, empty, a folder, unreadable, protected, or not media.
     """
     name = name or os.fspath(path)
+    if later and not by_libsndfile(Path(path)):
+        let_in(Path(path), name)
+        return Media(Path(path), name)
     return Media(probe(path, scan=scan, name=name), name)

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from types import TracebackType
 from typing import IO, Any
@@ -22,6 +22,9 @@ from avtool.errors import MediaError
 
 # A message that repeats must be counted each time, hence "repeat".
 QUIET = ("-nostdin", "-hide_banner", "-loglevel", "repeat+error")
+# The same, and before it what ffmpeg says of its input, each line with its level.
+TELLING = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+level+info")
+_LEVEL = re.compile(r"^((?:\[[^]]* @ 0x\w+\] )?)\[(\w+)\] ?(.*)$")
 PIPE_BYTES = 1 << 16
 
 # Told of each command line before it runs (`avtool -v`).
@@ -66,6 +69,9 @@ class Run:
     Args:
         arguments: everything after the binary's name.
         feed: open ``stdin`` for our own data (pictures to encode).
+
+    When it has ended, ``complaints`` are its lines, and with ``TELLING`` only those about errors;
+    ``banner`` has the others then.
     """
 
     def __init__(self, arguments: list[str], *, feed: bool = False) -> None:
@@ -86,6 +92,8 @@ class Run:
         self.returncode: int = 0
         self.complaints: list[str] = []
         self.complaint_count = 0
+        self.banner: list[str] = []
+        self._telling = arguments[: len(TELLING)] == [*TELLING]
 
     @property
     def stdout(self) -> IO[bytes]:
@@ -125,7 +133,13 @@ class Run:
         with self._errors as file:
             file.seek(0)
             for line in file:
-                if text := line.decode("utf-8", "replace").strip():
+                text = line.decode("utf-8", "replace").rstrip()
+                if self._telling and (found := _LEVEL.match(text)):
+                    if found[2] not in ("error", "fatal", "panic"):
+                        self.banner.append(found[3])
+                        continue
+                    text = found[1] + found[3]
+                if text := text.strip():
                     self.complaint_count += 1
                     if len(self.complaints) >= keep:
                         del self.complaints[keep // 2]
@@ -151,12 +165,16 @@ def kill_all() -> None:
             process.kill()
 
 
-def compiled(graph: Any) -> list[str]:
-    """Arguments of an ffmpeg-python graph, quiet and without the user's stdin."""
+def compiled(graph: Any, words: Sequence[str] = QUIET) -> list[str]:
+    """Arguments of an ffmpeg-python graph, without the user's stdin.
+
+    Args:
+        words: how much it says, ``QUIET`` or ``TELLING``.
+    """
     import ffmpeg
 
     arguments: list[str] = ffmpeg.compile(graph)[1:]
-    return [*QUIET, *arguments]
+    return [*words, *arguments]
 
 
 def url(path: os.PathLike[str] | str) -> str:

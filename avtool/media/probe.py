@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -87,6 +87,11 @@ class Info:
     zero: float = 0.0  # the container's first time stamp
 
 
+def by_libsndfile(path: Path) -> bool:
+    """Whether a file's name is one that libsndfile is tried on first."""
+    return path.suffix.lower() in SOUND_SUFFIXES | COMPRESSED.keys()
+
+
 def probe(path: str | os.PathLike[str], *, scan: bool = False, name: str = "") -> Info:
     """Facts of a media file.
 
@@ -101,8 +106,7 @@ def probe(path: str | os.PathLike[str], *, scan: bool = False, name: str = "") -
     path = Path(path)
     name = name or str(path)
     size, head = let_in(path, name)
-    by_libsndfile = path.suffix.lower() in SOUND_SUFFIXES | COMPRESSED.keys()
-    if by_libsndfile and (info := _probe_sound(path, size)):
+    if by_libsndfile(path) and (info := _probe_sound(path, size)):
         return info
     return _probe_ffmpeg(path, name, size, head, scan)
 
@@ -147,6 +151,11 @@ class Banner:
     audio: tuple[str, ...] = ()
     rotations: dict[int, int] = field(default_factory=dict)
 
+    @property
+    def protected(self) -> bool:
+        """Whether a track is named as encrypted."""
+        return any(re.search(r"\((drms|drmi) /", text) for text in self.video + self.audio)
+
 
 # The banner's lines: "Stream #0:1[0x2](und): Audio: aac (LC) (mp4a / ...), 44100 Hz, stereo, ..."
 _STREAM = re.compile(r"^\s*Stream #0:(\d+)(?:\[\w+\])?(?:\([^)]*\))?: (Video|Audio): (.*)$")
@@ -184,7 +193,7 @@ def read_banner(lines: Iterable[str]) -> Banner:
 
 def _probe_ffmpeg(path: Path, name: str, size: int, head: bytes, scan: bool) -> Info:
     limit = [] if scan else ["-frames:v", str(QUICK_PACKETS), "-frames:a", str(QUICK_PACKETS)]
-    encrypted = head[4:8] in BOXES and _encrypted(path, name, size)
+    encrypted = is_encrypted(path, name, size, head)
     arguments = ["-nostdin", "-hide_banner", *input_arguments(path, picture_format(path, head))]
     arguments += ["-map", "0:v?", "-map", "0:a?"]
     arguments += ["-c", "copy", "-copyinkf", "-copyts", *limit, "-f", "framecrc", "-"]
@@ -193,24 +202,31 @@ def _probe_ffmpeg(path: Path, name: str, size: int, head: bytes, scan: bool) -> 
     banner = read_banner(run.complaints)
     if not banner.kinds:
         raise MediaError(f"{name}: {_why_unreadable(run)}")
-    kind, streams = banner.kinds[0], banner.video + banner.audio
-    if not scan and kind == "mov" and (banner.zero or 0) > 1:
+    if not scan and banner.kinds[0] == "mov" and (banner.zero or 0) > 1:
         # Old ffmpegs count its duration from 0, new ones from its first time stamp: packets tell.
         return _probe_ffmpeg(path, name, size, head, True)
-    if encrypted or any(re.search(r"\((drms|drmi) /", text) for text in streams):
+    if encrypted or banner.protected:
         raise MediaError(f"{name}: is protected (encrypted); only an unprotected copy can be read")
-    if not streams:
+    if not banner.video + banner.audio:
         raise MediaError(f"{name}: holds neither sound nor pictures")
-    duration, zero = banner.duration, banner.zero
+    info = facts(path, size, banner, packets, scan)
+    if scan and run.returncode:
+        info = replace(info, warnings=(f"damaged: {run.last_words}", *info.warnings))
+    return info
+
+
+def facts(path: Path, size: int, banner: Banner, packets: Packets, scan: bool = False) -> Info:
+    """What a file holds: the words of ffmpeg's banner, and its packets' times."""
+    kind, duration, zero = banner.kinds[0], banner.duration, banner.zero
     if zero is None:
-        zero = min((packets.start(i) for i in range(len(streams))), default=0.0)
+        count = len(banner.video) + len(banner.audio)
+        zero = min((packets.start(i) for i in range(count)), default=0.0)
     if kind == "matroska" and duration is not None:
         duration = max(0.0, duration - zero)  # its header says when it ends, counted from 0
     audio, video = tracks(banner, packets, zero, scan)
     if scan and packets.ends:
         duration = max(packets.ends.values()) - zero
-    warnings = [f"damaged: {run.last_words}"] if scan and run.returncode else []
-    warnings += [
+    warnings = [
         f"damaged: pixels {aspect} times as wide as high are taken as square"
         for aspect in map(_aspect, banner.video)
         if not _is_usual(aspect)
@@ -248,17 +264,19 @@ def _why_unreadable(run: ffmpeg.Run) -> str:
     return "is not sound or video that avtool can read"
 
 
-def _encrypted(path: Path, name: str, total: int) -> bool:
-    """Whether an mp4's index names encrypted tracks; ffmpeg shows what they were before.
+def is_encrypted(path: Path, name: str, total: int, head: bytes) -> bool:
+    """Whether a file is an mp4 whose index names encrypted tracks; ffmpeg tells not.
 
     Raises:
         MediaError: no index is found among so many boxes that ffmpeg would look for minutes.
     """
+    if head[4:8] not in BOXES:
+        return False
     with path.open("rb") as file:
         for _ in range(MOST_BOXES):
-            if len(head := file.read(8)) < 8:
+            if len(box := file.read(8)) < 8:
                 return False
-            size, kind = int.from_bytes(head[:4], "big"), head[4:]
+            size, kind = int.from_bytes(box[:4], "big"), box[4:]
             rest = int.from_bytes(file.read(8), "big") - 16 if size == 1 else size - 8
             if kind == b"moov":
                 index = file.read(min(max(rest, 0), total))

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from avtool.errors import InputError, MediaError
 from avtool.media import ffmpeg
-from avtool.media.door import input_options
-from avtool.media.probe import Info
+from avtool.media.door import input_options, let_in, picture_format
+from avtool.media.packets import Packets
+from avtool.media.probe import Info, by_libsndfile, facts, is_encrypted, read_banner
 from avtool.prefetch import Prefetch
 from avtool.signal.resample import resampled
 from avtool.values import Array
@@ -24,6 +26,9 @@ from avtool.values import Array
 if TYPE_CHECKING:
     import soundfile
 
+MPEG = ("mpegts", "mpeg")
+SHORT_BYTES = 4 << 20  # of a file whose sound is held whole where it has no more than
+HELD_BYTES = 32 << 20  # of samples, 3 minutes at 48 kHz
 BLOCK_SAMPLES = 1 << 16  # 4 s at 16 kHz: small in memory, long enough to cost nothing per block
 LOUDEST = 2.0**24  # full scale is 1: beyond is no sound, powers overflow and the AAC encoder hangs
 
@@ -60,10 +65,12 @@ def audio_blocks(
     mono: bool = False,
     start: float = 0.0,
     duration: float | None = None,
+    held: Held | None = None,
 ) -> Iterator[Array]:
     """Sound in blocks.
 
     Args:
+        held: the sound, where it has been read.
         rate: in Hz; None keeps the file's. Resampled by soxr HQ (aliases under -100 dB).
         channel: only this one, counted from 1.
         mono: the true mean of all channels.
@@ -78,7 +85,9 @@ def audio_blocks(
     if channel is not None and not 1 <= channel <= stream.channels:
         have = "1" if stream.channels == 1 else f"1 to {stream.channels}"
         raise InputError(f"{reading.name}: has no channel {channel}; its channels are {have}")
-    if info.sound_file:
+    if held is not None:
+        blocks = _held_blocks(held, reading)
+    elif info.sound_file:
         blocks = _sound_blocks(info, reading, start, duration)
     else:
         blocks = _ffmpeg_blocks(info, reading, track, start, duration)
@@ -163,20 +172,8 @@ def _read_file(file: soundfile.SoundFile, left: int, reading: Reading) -> Iterat
 def _ffmpeg_blocks(
     info: Info, reading: Reading, track: int, start: float, duration: float | None
 ) -> Iterator[Array]:
-    import ffmpeg as graph
-
     stream = info.audio[track]
-    seek, shift = _seek(info, start)
-    sound = graph.input(ffmpeg.url(info.path), **input_options(info.format), **seek)[
-        f"a:{stream.index}"
-    ]
-    if shift:
-        sound = sound.filter("asetpts", f"PTS-{shift}/TB").filter("atrim", start=0)
-    # One clock: silence before the first sample and in holes, never a shift.
-    sound = sound.filter("aresample", first_pts=0, **{"async": 1})
-    limit = {} if duration is None else {"t": duration}
-    # All channels as they are: ffmpeg's own downmix to float is 3 dB too loud.
-    output = sound.output("pipe:", format="f32le", **limit)
+    output = _sound(info.path, info.format, stream.index, _seek(info, start), duration)
     frame_bytes = 4 * stream.channels
     with ffmpeg.Run(ffmpeg.compiled(output)) as run:
         while data := run.stdout.read(BLOCK_SAMPLES * frame_bytes):
@@ -185,13 +182,73 @@ def _ffmpeg_blocks(
     _judge(run, reading)
 
 
+def _sound(
+    path: Path,
+    format: str,
+    track: int,
+    seek: tuple[dict[str, Any], float],
+    duration: float | None,
+) -> Any:
+    """Ffmpeg's graph from a file to its samples."""
+    import ffmpeg as graph
+
+    options, shift = seek
+    sound = graph.input(ffmpeg.url(path), **input_options(format), **options)[f"a:{track}"]
+    if shift:
+        sound = sound.filter("asetpts", f"PTS-{shift}/TB").filter("atrim", start=0)
+    # One clock: silence before the first sample and in holes, never a shift.
+    sound = sound.filter("aresample", first_pts=0, **{"async": 1})
+    limit = {} if duration is None else {"t": duration}
+    # All channels as they are: ffmpeg's own downmix to float is 3 dB too loud.
+    return sound.output("pipe:", format="f32le", **limit)
+
+
+class Held(NamedTuple):
+    """A short file's sound, float32 [channels, time], and the facts that came with it."""
+
+    info: Info
+    samples: Array
+    run: ffmpeg.Run
+
+
+def at_once(path: Path, name: str, start: float, duration: float | None) -> Held | None:
+    """A short file's sound by one ffmpeg, which tells what it is while it decodes it.
+
+    To start it a second time costs more than all that is done with the sound of a short file.
+    None where the file is long, or where one has to look at it first; nothing is said then.
+    """
+    size, head = let_in(path, name)
+    if size > SHORT_BYTES or by_libsndfile(path) or is_encrypted(path, name, size, head):
+        return None
+    seek = {"ss": start} if start else {}
+    output = _sound(path, picture_format(path, head), 0, (seek, 0.0), duration)
+    with ffmpeg.Run(ffmpeg.compiled(output, ffmpeg.TELLING)) as run:
+        data = run.stdout.read(HELD_BYTES)
+    banner = read_banner(run.banner)
+    if run.returncode or len(data) == HELD_BYTES or not banner.kinds or banner.protected:
+        return None
+    if banner.kinds[0] in MPEG or (banner.kinds[0] == "mov" and (banner.zero or 0) > 1):
+        return None  # whose times only the packets tell
+    info = facts(path, size, banner, Packets(()))
+    channels = info.audio[0].channels if info.audio else 0
+    if not channels or len(data) % (4 * channels):
+        return None
+    return Held(info, np.frombuffer(data, np.float32).reshape(-1, channels).T, run)
+
+
+def _held_blocks(held: Held, reading: Reading) -> Iterator[Array]:
+    for first in range(0, held.samples.shape[1], BLOCK_SAMPLES):
+        yield held.samples[:, first : first + BLOCK_SAMPLES]
+    _judge(held.run, reading)
+
+
 def _seek(info: Info, start: float) -> tuple[dict[str, Any], float]:
     """Input options to begin at ``start``, and how far time stamps are to be moved besides.
 
     In MPEG streams ffmpeg cannot seek to a picture that stands alone, and makes the first
     packet of the tracks that it reads its zero: they are read from their beginning.
     """
-    if info.format in ("mpegts", "mpeg"):
+    if info.format in MPEG:
         return {"copyts": None}, info.zero + start
     return ({"ss": start} if start else {}), 0.0
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, get_type_hints
 
 from avtool import media
 from avtool.batch.jobs import Job, Plan
-from avtool.batch.request import Report, Request, Tick, stages
+from avtool.batch.request import Report, Request, Tick
 from avtool.cli.drive import execute
 from avtool.errors import InputError
 from avtool.media import Spec
@@ -68,13 +68,16 @@ def run(
 
 def work(name: str, wanted: Spec, request: Request, job: Job, tick: Tick) -> Report:
     """Compute and write one file's features."""
-    source = media.open(job.source, name=job.name)
-    (reading,) = stages(tick, source.info.duration, {"": 1})
-    clip = source.clip(wanted, tick=reading, strict=request.strict)
+    source = media.open(job.source, name=job.name, later=True)
+    clip = source.clip(
+        wanted,
+        tick=lambda seconds: tick(seconds / clip.duration if clip.duration else None, ""),
+        strict=request.strict,
+    )
     result = pipeline(name).run(clip, request.options)
     for field, paths in job.outputs.items():
         value = getattr(result, field)
         if isinstance(value, Matrix):
-            value = value.of_channels(source.info.audio[0].channels, wanted.channel)
+            value = value.of_channels(clip.channels, wanted.channel)
         save(value, paths, name=field, title=job.title)
     return Report(job.name, outputs=[str(path) for path in job.paths], warnings=clip.warnings)
