@@ -17,9 +17,12 @@ def main() -> None:
             signal.signal(number, lambda *_: os._exit(130))
     try:
         from avtool.app import main as program
+        from avtool.cli.terminal import hush
     except (ImportError, MemoryError, OSError) as error:
         words = " ".join(f"{type(error).__name__}: {error}".split())
         sys.exit(f"avtool: cannot start ({words}); free memory, or install avtool anew")
+    if not {"-v", "--verbose", "--debug"} & set(sys.argv):
+        hush()
     program()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from avtool import media
 from avtool.errors import MediaError
 from avtool.media import ffmpeg, read
 from avtool.media.integrity import whole
-from tests.conftest import naive, sound
+from tests.conftest import naive, program, sound
 
 SECONDS = 1.3
 ENCODERS: dict[str, list[object]] = {
@@ -220,3 +221,31 @@ def test_long_sound_is_not_held(made: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(read, "HELD_BYTES", 44_100 * 4)
     clip = media.open(path, later=True).clip(media.Spec(audio=True))
     assert clip.sound().samples.shape[1] >= 5 * 44_100 and len(runs) == 3
+
+
+def test_what_libraries_print_is_told_in_our_words(made: Path) -> None:
+    """Damage that no framing shows: mpg123 prints a line of its own, which becomes a warning."""
+    path = made / "noise.mp3"
+    naive("-f", "lavfi", "-i", "anoisesrc=d=3:a=0.3", "-c:a", "libmp3lame", "-b:a", "64k", path)
+    sane = path.read_bytes()
+    for seed in range(200):
+        rng, data = np.random.default_rng(seed), bytearray(sane)
+        for each in rng.integers(len(data) // 3, len(data), 20):
+            data[each] ^= 1 << int(rng.integers(8))
+        path.write_bytes(data)
+        if not whole(path, "mp3"):
+            continue
+        code = f"import soundfile; soundfile.read({str(path)!r})"
+        said = subprocess.run([sys.executable, "-c", code], capture_output=True).stderr
+        if b"dequantization failed" in said:
+            break
+    fine = made / "fine.mp3"
+    fine.write_bytes(sane)
+    arguments = [path, fine, "-f", "npy", "-o", str(made / "noise") + "/"]
+    for jobs in (1, 2):
+        ran = program("mel", *arguments, "--overwrite", "--jobs", jobs)
+        assert ran.returncode == 0
+        first, *rest = ran.stderr.splitlines()
+        assert first.startswith(f"avtool: warning: {path}: damaged: ")
+        assert rest == ["avtool: 2 done, 0 already there, 0 failed"]
+    assert program("mel", *arguments, "--overwrite", "--strict").returncode == 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from avtool import cache as kept
-from avtool.errors import OutputError
+from avtool.cli.terminal import say
+from avtool.errors import OutputError, shown
 
 
 def cache(*, clear: bool, as_json: bool) -> None:
@@ -27,7 +28,7 @@ def cache(*, clear: bool, as_json: bool) -> None:
         ) from error
     if as_json:
         facts = {"folder": str(where), "entries": len(sizes), "bytes": sum(sizes)}
-        print(json.dumps(facts | {"most_bytes": kept.MOST_BYTES}))
+        say.data(json.dumps(facts | {"most_bytes": kept.MOST_BYTES}))
     else:
         count = "1 entry" if len(sizes) == 1 else f"{len(sizes)} entries"
-        print(f"{where}: {count}, {sum(sizes):,} of at most {kept.MOST_BYTES:,} bytes")
+        say.data(shown(f"{where}: {count}, {sum(sizes):,} of at most {kept.MOST_BYTES:,} bytes"))

@@ -22,7 +22,7 @@ from avtool.batch.jobs import Job, Plan, expanded, identity, refuse
 from avtool.batch.request import Report, Request, Tick
 from avtool.batch.worker import Work, Worker
 from avtool.cli.signals import INTERRUPTED, Interrupted
-from avtool.cli.terminal import Progress, say, talk
+from avtool.cli.terminal import Progress, child, say
 from avtool.errors import InputError, OutputError, shown
 
 DONE, FAILED = 0, 1
@@ -114,7 +114,7 @@ def drive(
         progress = stack.enter_context(Progress(len(jobs)))
         do = Worker(work, complete, overwrite, frozenset(kept), say.debug)
         count = _fitting(jobs, request) if at_once is None else min(at_once, len(jobs))
-        words = partial(talk, say.quiet, say.verbose, say.debug)
+        words = partial(child, say.quiet, say.verbose, say.debug)
         if count > 1 and out != "-":
             running = processes.reports(do, jobs, progress.at, count, words)
         else:

@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
@@ -24,6 +25,7 @@ from avtool.errors import MediaError
 QUIET = ("-nostdin", "-hide_banner", "-loglevel", "repeat+error")
 # The same, and before it what ffmpeg says of its input, each line with its level.
 TELLING = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+level+info")
+SOURCE = "SOURCE"
 _LEVEL = re.compile(r"^((?:\[[^]]* @ 0x\w+\] )?)\[(\w+)\] ?(.*)$")
 PIPE_BYTES = 1 << 16
 
@@ -165,15 +167,18 @@ def kill_all() -> None:
             process.kill()
 
 
-def compiled(graph: Any, words: Sequence[str] = QUIET) -> list[str]:
+def compiled(graph: Any, source: Path, words: Sequence[str] = QUIET) -> list[str]:
     """Arguments of an ffmpeg-python graph, without the user's stdin.
 
     Args:
+        source: the file that the graph calls ``SOURCE``; ffmpeg-python takes no name that is not
+            UTF-8.
         words: how much it says, ``QUIET`` or ``TELLING``.
     """
     import ffmpeg
 
     arguments: list[str] = ffmpeg.compile(graph)[1:]
+    arguments[arguments.index(SOURCE)] = url(source)
     return [*words, *arguments]
 
 

@@ -119,7 +119,7 @@ def _probe_sound(path: Path, size: int) -> Info | None:
         return None
     try:
         # A RIFF header may promise more than the file holds; libsndfile says so in its log only.
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             rate, channels, frames = file.samplerate, file.channels, file.frames
             short = re.search(r"^\s*data\s*: \d+ \(should be (\d+)\)", file.extra_info, re.M)
             warnings = ("truncated: the header promises more sound",) if short else ()

@@ -6,11 +6,12 @@ picture), one that has holes is filled where they are, so sound and pictures nev
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,10 @@ SHORT_BYTES = 4 << 20  # of a file whose sound is held whole where it has no mor
 HELD_BYTES = 32 << 20  # of samples, 3 minutes at 48 kHz
 BLOCK_SAMPLES = 1 << 16  # 4 s at 16 kHz: small in memory, long enough to cost nothing per block
 LOUDEST = 2.0**24  # full scale is 1: beyond is no sound, powers overflow and the AAC encoder hangs
+
+# A file that takes what libraries print on stderr by themselves, where a program has laid one
+# there: mpg123, in libsndfile, tells of damage in no other way.
+native_words: IO[bytes] | None = None
 
 
 @dataclass
@@ -134,17 +139,22 @@ def _sound_blocks(
 
     first = done = 0
     try:
-        with soundfile.SoundFile(info.path) as file:
+        with soundfile.SoundFile(os.fsencode(info.path)) as file:
             first = min(round(start * file.samplerate), file.frames)
-            file.seek(first)
+            if first:
+                file.seek(first)
             left = file.frames - first
             if duration is not None:
                 left = min(left, round(duration * file.samplerate))
             for warning in info.warnings:
                 reading.warn(warning)
+            said = _native_size()
             for block in _read_file(file, left, reading):
                 done += block.shape[1]
                 yield block
+            words = _native_errors(said)
+            if words and not first:  # a decoder that begins in the middle misses what came before
+                _damaged(reading, len(words), words[-1].rpartition("error: ")[2])
     except soundfile.LibsndfileError as error:
         # libsndfile stops at damage; ffmpeg gives what is there.
         reading.warn(f"damaged: {error.error_string}")
@@ -173,9 +183,9 @@ def _ffmpeg_blocks(
     info: Info, reading: Reading, track: int, start: float, duration: float | None
 ) -> Iterator[Array]:
     stream = info.audio[track]
-    output = _sound(info.path, info.format, stream.index, _seek(info, start), duration)
+    output = _sound(info.format, stream.index, _seek(info, start), duration)
     frame_bytes = 4 * stream.channels
-    with ffmpeg.Run(ffmpeg.compiled(output)) as run:
+    with ffmpeg.Run(ffmpeg.compiled(output, info.path)) as run:
         while data := run.stdout.read(BLOCK_SAMPLES * frame_bytes):
             data = data[: len(data) - len(data) % frame_bytes]
             yield np.frombuffer(data, np.float32).reshape(-1, stream.channels).T
@@ -183,17 +193,16 @@ def _ffmpeg_blocks(
 
 
 def _sound(
-    path: Path,
     format: str,
     track: int,
     seek: tuple[dict[str, Any], float],
     duration: float | None,
 ) -> Any:
-    """Ffmpeg's graph from a file to its samples."""
+    """Ffmpeg's graph from ``SOURCE`` to its samples."""
     import ffmpeg as graph
 
     options, shift = seek
-    sound = graph.input(ffmpeg.url(path), **input_options(format), **options)[f"a:{track}"]
+    sound = graph.input(ffmpeg.SOURCE, **input_options(format), **options)[f"a:{track}"]
     if shift:
         sound = sound.filter("asetpts", f"PTS-{shift}/TB").filter("atrim", start=0)
     # One clock: silence before the first sample and in holes, never a shift.
@@ -221,8 +230,8 @@ def at_once(path: Path, name: str, start: float, duration: float | None) -> Held
     if size > SHORT_BYTES or by_libsndfile(path) or is_encrypted(path, name, size, head):
         return None
     seek = {"ss": start} if start else {}
-    output = _sound(path, picture_format(path, head), 0, (seek, 0.0), duration)
-    with ffmpeg.Run(ffmpeg.compiled(output, ffmpeg.TELLING)) as run:
+    output = _sound(picture_format(path, head), 0, (seek, 0.0), duration)
+    with ffmpeg.Run(ffmpeg.compiled(output, path, ffmpeg.TELLING)) as run:
         data = run.stdout.read(HELD_BYTES)
     banner = read_banner(run.banner)
     if run.returncode or len(data) == HELD_BYTES or not banner.kinds or banner.protected:
@@ -258,8 +267,28 @@ def _judge(run: ffmpeg.Run, reading: Reading) -> None:
     if run.returncode:
         raise MediaError(f"{reading.name}: cannot be decoded ({run.last_words})")
     if run.complaint_count:
-        plural = "" if run.complaint_count == 1 else "s"
-        reading.warn(f"damaged: {run.complaint_count} decode error{plural} ({run.last_words})")
+        _damaged(reading, run.complaint_count, run.last_words)
+
+
+def _damaged(reading: Reading, count: int, words: str) -> None:
+    plural = "" if count == 1 else "s"
+    reading.warn(f"damaged: {count} decode error{plural} ({words})")
+
+
+def _native_size() -> int:
+    return os.fstat(native_words.fileno()).st_size if native_words else 0
+
+
+def _native_errors(since: int) -> list[str]:
+    """What libraries have printed of damage since it was so large.
+
+    Other errors that mpg123 prints are none: it also complains of files as LAME writes them.
+    """
+    size = _native_size()
+    if native_words is None or size == since:
+        return []
+    text = os.pread(native_words.fileno(), size - since, since).decode(errors="replace")
+    return [line for line in text.splitlines() if "dequantization failed" in line]
 
 
 def frame_images(
@@ -287,9 +316,7 @@ def frame_images(
     seek, shift = _seek(info, start)
     if "ss" in seek:
         seek["noaccurate_seek"] = None  # the picture that is on screen at start began before it
-    picture = graph.input(ffmpeg.url(info.path), **input_options(info.format), **seek)[
-        f"v:{stream.index}"
-    ]
+    picture = graph.input(ffmpeg.SOURCE, **input_options(info.format), **seek)[f"v:{stream.index}"]
     if shift:
         picture = picture.filter("setpts", f"PTS-{shift}/TB")
     # The rate is made by time stamps, never by counting: a variable rate would drift.
@@ -302,7 +329,7 @@ def frame_images(
     for warning in info.warnings:
         reading.warn(warning)
     with (
-        ffmpeg.Run(ffmpeg.compiled(output)) as run,
+        ffmpeg.Run(ffmpeg.compiled(output, info.path)) as run,
         Prefetch(iter(lambda: run.stdout.read(size), b"")) as pictures,
     ):
         for count, data in enumerate(pictures, 1):

@@ -17,6 +17,7 @@ import numpy as np
 
 from avtool.errors import OutputError
 from avtool.media import ffmpeg
+from avtool.media.door import input_arguments
 from avtool.prefetch import Prefetch
 from avtool.save.place import Place
 from avtool.save.sound import SoundFile
@@ -92,7 +93,7 @@ def copy_pictures(source: Path, sound: Path, path: Path, note: str, *, suffix: s
         OutputError: the container cannot hold it, or the disk is full.
     """
     suffix = suffix or path.suffix
-    arguments = [*ffmpeg.QUIET, "-i", ffmpeg.url(source), "-i", ffmpeg.url(str(sound))]
+    arguments = [*ffmpeg.QUIET, *input_arguments(source), "-i", ffmpeg.url(str(sound))]
     arguments += ["-map", "0:V", "-map", "1:a", "-c:v", "copy"]
     arguments += ["-c:a", _SOUND_CODECS.get(suffix, "aac"), "-b:a", "192k"]
     arguments += ["-metadata", f"comment={note}"] if note else []
