@@ -467,8 +467,12 @@ def no_number(text: str) -> float:
     raise ValueError(f"{text} is no JSON")
 
 
-def read_back(path: Path) -> None:
-    """Read an output with another reader than its writer; raises where it cannot be."""
+def read_back(path: Path, copied: bool) -> None:
+    """Read an output with another reader than its writer; raises where it cannot be.
+
+    Args:
+        copied: a video's pictures are those of the input, with their damage.
+    """
     suffix = path.suffix
     if suffix in (".npy", ".npz"):
         found = np.load(path, allow_pickle=False)
@@ -500,8 +504,9 @@ def read_back(path: Path) -> None:
             raise ValueError("no vertices or no faces")
     else:
         look = [ffmpeg.binary(), "-nostdin", "-v", "error", "-i", str(path), "-f", "null", "-"]
-        if said := subprocess.run(look, capture_output=True, stdin=subprocess.DEVNULL).stderr:
-            raise ValueError(said.decode("utf-8", "replace").strip())
+        seen = subprocess.run(look, capture_output=True, stdin=subprocess.DEVNULL)
+        if seen.returncode or (seen.stderr and not copied):
+            raise ValueError(seen.stderr.decode("utf-8", "replace").strip())
 
 
 class Fuzz:
@@ -621,7 +626,7 @@ class Fuzz:
         for path in map(Path, report["outputs"] if status == "done" else ()):
             try:
                 data = path.read_bytes()
-                read_back(path)
+                read_back(path, copied="--video" in command.arguments)
             except Exception as error:
                 fault("unreadable", f"{path.suffix}: {type(error).__name__}: {error}")
                 continue
