@@ -2,11 +2,11 @@
 
     python tests/kill.py --signals 100 --seed 1
 
-A process gets KILL, TERM, INT or HUP at a seeded random moment, from its start on; half of them
-while they replace files with --overwrite. What it leaves at a result's name is whole: the very
-bytes of a run that nobody disturbed, or what was there before. A polite signal leaves nothing
-beside, in one line. The same command once more ends well, gives all of the same bytes, and clears
-what the dead left.
+A process gets KILL, TERM, INT or HUP at a seeded random moment, from its start on or, as often, from
+when it begins to write; half of them replace files with --overwrite. What it leaves at a result's
+name is whole: the very bytes of a run that nobody disturbed, or what was there before. A polite
+signal leaves nothing beside, and no line but avtool's own. The same command once more ends well,
+gives all of the same bytes, and clears what the dead left.
 """
 
 from __future__ import annotations
@@ -55,11 +55,17 @@ class Undisturbed:
 
 @dataclass(frozen=True)
 class Trial:
-    """One signal. ``moment``: as a part of the undisturbed run's time."""
+    """One signal.
+
+    Args:
+        moment: as a part of the undisturbed run's time; writing: a fifth of it, counted from when
+            the first unfinished file is there.
+    """
 
     command: str
     signal: str
     moment: float
+    writing: bool
     overwrite: bool
 
 
@@ -80,6 +86,12 @@ def undisturbed(command: str, media: Path, scratch: Path) -> Undisturbed:
     return Undisturbed(contents(scratch / "out"), time.monotonic() - began)
 
 
+def begun(trial: Trial, whole: Undisturbed, scratch: Path) -> bool:
+    """Whether there is something that is no result yet."""
+    names = {path.name for path in (scratch / "out").iterdir()}
+    return bool(names - set(whole.files)) or any((scratch / "tmp").iterdir())
+
+
 def tried(trial: Trial, whole: Undisturbed, media: Path, scratch: Path) -> tuple[str, list[str]]:
     """One signal and a run after it.
 
@@ -94,7 +106,12 @@ def tried(trial: Trial, whole: Undisturbed, media: Path, scratch: Path) -> tuple
     number = getattr(signal, f"SIG{trial.signal}")
     with (scratch / "stderr").open("wb") as err, (scratch / "stdout").open("wb") as said:
         process = started(arguments, scratch, stdout=said, stderr=err)
-        time.sleep(trial.moment * whole.seconds)
+        if trial.writing:
+            until = time.monotonic() + LIMIT
+            while not begun(trial, whole, scratch) and process.poll() is None:
+                assert time.monotonic() < until
+                time.sleep(0.002)
+        time.sleep(trial.moment * whole.seconds / (5 if trial.writing else 1))
         process.send_signal(number)
         try:
             code = process.wait(LIMIT)
@@ -138,9 +155,9 @@ def trials(count: int, seed: int, commands: Sequence[str] = tuple(COMMANDS)) -> 
     drawn = []
     for number in range(count):
         command = commands[number % len(commands)]
-        overwrite = bool(rng.integers(2)) and command != "info"
+        writing, overwrite = (bool(each) and command != "info" for each in rng.integers(2, size=2))
         name = SIGNALS[(number // len(commands)) % len(SIGNALS)]
-        drawn.append(Trial(command, name, float(rng.uniform(0, 1)), overwrite))
+        drawn.append(Trial(command, name, float(rng.uniform(0, 1)), writing, overwrite))
     return drawn
 
 
@@ -190,7 +207,8 @@ def main() -> int:
         print(f"{command:14}" + "".join(f"{number:8}" for number in numbers))
     for trial, how, wrong in ended:
         for each in wrong:
-            print(f"{trial.command}, {trial.signal} at {trial.moment:.2f}, {how}: {each}")
+            when = f"{trial.moment:.2f}{' of writing' * trial.writing}"
+            print(f"{trial.command}, {trial.signal} at {when}, {how}: {each}")
     return int(any(wrong for _, _, wrong in ended))
 
 
