@@ -85,6 +85,7 @@ FACES = {
     "mkv": f"{X264} -c:a libopus -ar 48000",
     "webm": "-c:v libvpx -deadline realtime -c:a libopus -ar 48000",
 }
+VOICES = {"wav": "", "f32.wav": "-c:a pcm_f32le", "flac": "", "mp3": "", "m4a": "-c:a aac"}
 STILLS = ("png", "jpg", "gif")
 # Playlists of a file beside them ({name}, or {path}), as demuxers of ffmpeg know them.
 PLAYLISTS = {
@@ -105,20 +106,24 @@ PLAYLISTS = {
     "</AssetList></AssetMap>",
 }
 SUFFIXES = (*(name.rsplit(".")[-1] for name in [*SOUNDS, *VIDEOS]), *STILLS)
+# What a file is made of, and how often: tones, a test picture with them, a talking face, its voice.
+KINDS = {"sound": 0.35, "video": 0.25, "face": 0.2, "voice": 0.1, "still": 0.1}
+HEARD = ("voice", "face")
 SECRET = b"CANARY-IN-THE-MINE"
 # Part of a name: for a terminal, a log, a pattern, a shell; no UTF-8; long.
 ODD_NAMES = ("\x1b[31m", "\navtool: x", "\r", "%d", " '$(x)' ", "ü", "\udcff", "x" * 190)
 
 
 def seeds(folder: Path) -> dict[str, list[Path]]:
-    """Whole media to be damaged, by kind: sound, video, face, still."""
+    """Whole media to be damaged, by kind."""
     folder.mkdir(parents=True, exist_ok=True)
-    made: dict[str, list[Path]] = {"sound": [], "video": [], "face": [], "still": []}
+    made: dict[str, list[Path]] = {kind: [] for kind in KINDS}
 
     def make(kind: str, name: str, inputs: list[str], options: str) -> None:
         path = folder / f"{kind}.{name}"
         run = [ffmpeg.binary(), "-nostdin", "-loglevel", "error", "-y", *inputs]
-        run += ["-t", "0.6", *options.split(), "-map_metadata", "-1", "-fflags", "+bitexact"]
+        run += [*options.split(), "-t", "1.2" if kind in HEARD else "0.6"]
+        run += ["-map_metadata", "-1", "-fflags", "+bitexact"]
         subprocess.run([*run, str(path)], check=True, stdin=subprocess.DEVNULL)
         made[kind].append(path)
 
@@ -131,6 +136,8 @@ def seeds(folder: Path) -> dict[str, list[Path]]:
     talking = ["-ss", "1", "-i", str(SAMPLES / "cocktail.mp4"), "-vf", "scale=256:144"]
     for name, options in FACES.items():
         make("face", name, talking, options)
+    for name, options in VOICES.items():
+        make("voice", name, ["-ss", "0.5", "-i", str(SAMPLES / "speech.wav")], options)
     for name in STILLS:
         make("still", name, shown, "-frames:v 1" if name != "gif" else "")
     face = ["-i", str(SAMPLES / "face.png"), "-vf", "scale=200:-2"]
@@ -258,7 +265,7 @@ class File:
 def damaged(folder: Path, known: dict[str, list[Path]], seed: int, number: int) -> File:
     """File ``number`` of a seed's draw."""
     rng = np.random.default_rng([seed, number])
-    kind = str(rng.choice(["sound", "video", "face", "still"], p=[0.4, 0.3, 0.2, 0.1]))
+    kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
     source = known[kind][rng.integers(len(known[kind]))]
     suffix = source.suffix if rng.random() < 0.85 else "." + str(rng.choice(SUFFIXES))
     data = bytearray(source.read_bytes())
@@ -272,7 +279,7 @@ def damaged(folder: Path, known: dict[str, list[Path]], seed: int, number: int) 
         data = bytearray(rng.bytes(int(rng.integers(0, 3)) * 1000))  # none at all, or noise
     elif draw < 0.12 and "f32" in source.name:
         pass  # as it is; what follows makes its samples unreal
-    elif draw > 0.2:  # the others are whole, some under a wrong suffix
+    elif draw > (0.4 if kind in ("face", "voice") else 0.2):  # the others are whole
         for _ in range(int(rng.choice([1, 1, 2, 3]))):
             if data:
                 rng.choice(np.array(DAMAGES, object))(rng, data)
@@ -315,7 +322,7 @@ class Command:
         """What it is given besides its options. ``lips`` takes a face, then a speech."""
         if self.arguments[0] != "lips":
             return [str(file.path)]
-        if file.kind == "sound":
+        if file.kind in ("sound", "voice"):
             return [str(SAMPLES / "face.png"), str(file.path)]
         return [str(file.path), str(SAMPLES / "speech.wav")]
 
@@ -333,11 +340,11 @@ COMMANDS = (
     command("mel -f npy,csv", share=2),
     command("mel --preset whisper -f npy", share=4),
     command("mfcc -f npz,csv", share=2),
-    command("speech2face --samples 2", share=16, together=20),
+    command("speech2face --samples 2", share=8, kinds=HEARD, together=20),
     command("faces", share=8, kinds=SEEN, together=30),
-    command("separate", share=16, kinds=("face", "video"), together=20),
-    command("separate --video", share=32, kinds=("face", "video"), together=20),
-    command("localize", share=12, kinds=SEEN, together=20),
+    command("separate", share=8, kinds=("face", "video"), together=20),
+    command("separate --video", share=8, kinds=("face",), together=20),
+    command("localize", share=8, kinds=SEEN, together=20),
     command("lips --duration 0.5", share=50, together=1),
 )
 

@@ -2,11 +2,11 @@
 
     python tests/kill.py --signals 100 --seed 1
 
-A process gets KILL, TERM, INT or HUP at a seeded random moment, from its start on or, as often, from
-when it begins to write; half of them replace files with --overwrite. What it leaves at a result's
-name is whole: the very bytes of a run that nobody disturbed, or what was there before. A polite
-signal leaves nothing beside, and no line but avtool's own. The same command once more ends well,
-gives all of the same bytes, and clears what the dead left.
+A process gets KILL, TERM, INT or HUP at a seeded random moment, from its start on or, as often,
+from when it begins to write; half of them replace files with --overwrite. What it leaves at a
+result's name is whole: the very bytes of a run that nobody disturbed, or what was there before. A
+polite signal leaves nothing beside, and no line but avtool's own. The same command once more ends
+well, gives all of the same bytes, and clears what the dead left.
 """
 
 from __future__ import annotations

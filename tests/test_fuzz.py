@@ -88,9 +88,9 @@ def test_damaged_media_through_all_commands(tmp_path: Path) -> None:
     _, looked = fuzz(range(150), 1, tmp_path)
     faults = [fault for found in looked.values() for fault in found.faults]
     assert not faults, "\n".join(f"{each.command.name} {each.file}: {each}" for each in faults)
-    for name in ("info", "waveform", "mel"):  # neither all whole nor all refused
-        outcomes = looked[name].outcomes
-        assert min(outcomes["done"] + outcomes["warned"], outcomes["failed"]) > 10
+    for name, found in looked.items():  # neither all whole nor all refused
+        done = found.outcomes["done"] + found.outcomes["warned"]
+        assert done and (found.outcomes["failed"] or name.startswith("lips")), name
 
 
 def test_signals_at_any_moment(tmp_path: Path) -> None:
