@@ -21,7 +21,10 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 # Something happens in the program as soon as it imports a module.
 WHEN = """
 import os, signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
+# A shell's background and nohup have them ignored, and so would this.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for each in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(each, signal.SIG_DFL)
 class Hook:
     def find_spec(self, name, path=None, target=None):
         if name == {module!r} and sys.meta_path.remove(self) is None:
