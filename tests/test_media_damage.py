@@ -15,11 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import X264, naive, pictures, program, sound
+from conftest import X264, lavfi, naive, pictures, program, sound
+from PIL import Image
 
 from avtool import media
 from avtool.errors import MediaError, OutputError
 from avtool.media import ffmpeg
+from avtool.media.image import read_picture
 from avtool.save import replacing
 from avtool.save.video import write_video
 from avtool.values import Frames
@@ -256,3 +258,45 @@ def test_truly_full_disk(big: Path, tiny_disk: Path) -> None:
     ):
         write_video(part, Frames(lambda: iter(noise), Fraction(25), 160, 120), suffix=".mp4")
     assert list(tiny_disk.iterdir()) == []
+
+
+def test_an_mp3_called_wav_is_read_in_silence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    naive(*lavfi("sine=440:d=0.5:r=22050"), "-c:a", "libmp3lame", tmp_path / "whole.mp3")
+    whole = (tmp_path / "whole.mp3").read_bytes()
+    (tmp_path / "called.wav").write_bytes(whole)
+    assert np.array_equal(sound(tmp_path / "called.wav"), sound(tmp_path / "whole.mp3"))
+    (tmp_path / "cut.wav").write_bytes(whole[:35])
+    with pytest.raises(MediaError, match="is not sound or video"):
+        media.open(tmp_path / "cut.wav")
+    assert not capfd.readouterr().err  # of libraries in C
+
+
+def test_pictures_of_no_size_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "sizeless.mpg"
+    shown = [*lavfi("testsrc2=s=64x48:r=25:d=1"), *lavfi("sine=440:d=1:r=44100")]
+    naive(*shown, "-c:v", "mpeg2video", "-c:a", "mp2", path)
+    head = b"\0\0\1\xb3"  # then 12 bits of width, 12 of height
+    path.write_bytes(path.read_bytes().replace(head + b"\x04\x00\x30", head + bytes(3)))
+    info = media.open(path).info
+    assert not info.video and len(info.audio) == 1
+    assert info.warnings == ("damaged: pictures of unknown size are left out",)
+
+
+@pytest.mark.parametrize("at", [11, 19])  # the length of a png's head, and its width
+def test_a_damaged_picture_is_refused(tmp_path: Path, at: int) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "face.png")
+    data = bytearray((tmp_path / "face.png").read_bytes())
+    data[at] = 0
+    (tmp_path / "face.png").write_bytes(data)
+    with pytest.raises(MediaError, match=r"face.png: is no readable picture"):
+        read_picture(tmp_path / "face.png")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names are UTF-8 there")
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff.wav")
+    soundfile.write(tmp_path / "plain.wav", np.linspace(0, 0.5, 800), 16_000)
+    (tmp_path / "plain.wav").rename(path)
+    assert sound(path).shape == (1, 800)

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from avtool.errors import MediaError
 from avtool.media.door import let_in
@@ -36,7 +36,7 @@ def read_picture(path: str | os.PathLike[str], largest: tuple[int, int] | None =
                 if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
                     image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
                 image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise MediaError(f"{path}: is no readable picture ({error})") from error
     if image.mode == "RGBA":
         white = Image.new("RGBA", image.size, "white")

@@ -21,6 +21,17 @@ from avtool.media.packets import Packets, rate_of
 
 # Read by libsndfile: exact, fast, and without a child process.
 SOUND_SUFFIXES = {".wav", ".wave", ".flac", ".aif", ".aiff", ".au", ".w64", ".rf64", ".caf"}
+SOUND_MARKS = (
+    b"RIFF",
+    b"RIFX",
+    b"RF64",
+    b"fLaC",
+    b"FORM",
+    b".snd",
+    b"dns.",
+    b"riff",
+    b"caff",
+)  # that they begin with
 BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"}  # that an mp4 begins with
 MOST_BOXES = 10_000  # of an mp4 that are looked at for its index
 WIDEST = 16  # pixels, for their height or the other way round; what is beyond is damage
@@ -106,7 +117,10 @@ def probe(path: str | os.PathLike[str], *, scan: bool = False, name: str = "") -
     path = Path(path)
     name = name or str(path)
     size, head = let_in(path, name)
-    if by_libsndfile(path) and (info := _probe_sound(path, size)):
+    # An mp3 called wav is ffmpeg's: libsndfile's decoder would pass over its damage.
+    suffix = path.suffix.lower()
+    plain = suffix in SOUND_SUFFIXES and head.startswith(SOUND_MARKS)
+    if (plain or suffix in COMPRESSED) and (info := _probe_sound(path, size)):
         return info
     return _probe_ffmpeg(path, name, size, head, scan)
 
@@ -231,6 +245,8 @@ def facts(path: Path, size: int, banner: Banner, packets: Packets, scan: bool = 
         for aspect in map(_aspect, banner.video)
         if not _is_usual(aspect)
     ]
+    if any(not _coded(text) for text in banner.video):
+        warnings.append("damaged: pictures of unknown size are left out")
     end = path.suffix.lower().lstrip(".")
     shown = end if end in banner.kinds else kind  # of one container's many names, "mov,mp4,m4a"
     return Info(path, shown, size, duration, audio, video, warnings=tuple(warnings), zero=zero)
@@ -243,7 +259,7 @@ def tracks(
     video, audio = [], []
     for number, text in enumerate(banner.video):
         # Cover art is a picture of the record, not a track of frames.
-        if "(attached pic)" not in text and "unknown codec" not in text:
+        if "(attached pic)" not in text and "unknown codec" not in text and _coded(text):
             turned = banner.rotations.get(number, 0)
             video.append(_video(text, number, turned, packets, zero, scan))
     for number, text in enumerate(banner.audio):
@@ -320,6 +336,12 @@ def _layout_name(channels: int) -> str:
     return {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
 
 
+def _coded(text: str) -> tuple[int, int] | None:
+    """The stored size of a stream's pictures, as its text says; None where ffmpeg found none."""
+    size = re.search(r"\b([1-9]\d*)x([1-9]\d*)", text)
+    return (int(size[1]), int(size[2])) if size else None
+
+
 def _aspect(text: str) -> Fraction:
     """How wide a pixel is for its height, as a stream's text says."""
     # In brackets what the codec says; after a comma the container, which is right.
@@ -335,8 +357,7 @@ def _is_usual(aspect: Fraction) -> bool:
 def _video(
     text: str, number: int, rotation: int, packets: Packets, zero: float, scan: bool
 ) -> VideoStream:
-    size = re.search(r"\b([1-9]\d*)x([1-9]\d*)", text)
-    coded = (int(size[1]), int(size[2])) if size else (0, 0)
+    coded = _coded(text) or (0, 0)
     aspect = _aspect(text)
     if not _is_usual(aspect):
         aspect = Fraction(1)
