@@ -294,6 +294,16 @@ def test_a_damaged_picture_is_refused(tmp_path: Path, at: int) -> None:
         read_picture(tmp_path / "face.png")
 
 
+def test_a_picture_that_lasts_for_days_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "days.avi"
+    naive(*lavfi("testsrc2=s=64x48:r=25:d=1"), "-c:v", "mpeg4", path)
+    data = path.read_bytes()
+    scale = data.index(b"strh") + 8 + 20  # dwScale of dwScale / dwRate, seconds a picture
+    path.write_bytes(data[:scale] + (25 << 20).to_bytes(4, "little") + data[scale + 4 :])
+    with pytest.raises(MediaError, match=r"days.avi: says that one picture lasts 1,048,576 s"):
+        media.open(path).clip(media.Spec(frames=True, fps=Fraction(25)))
+
+
 @pytest.mark.skipif(sys.platform == "darwin", reason="names are UTF-8 there")
 def test_a_name_that_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"\xff.wav")

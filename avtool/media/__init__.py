@@ -19,6 +19,7 @@ from avtool.values import Array, Audio, Frames
 
 HIGHEST_RATE, MOST_CHANNELS = 1_000_000, 1024  # of sound, in Hz; libsndfile writes no more
 MOST_PIXELS = 1 << 26  # of a picture, twice of what 8K has
+SLOWEST = Fraction(1, 1000)  # pictures a second; what has fewer is damage, and would last for days
 HELD_BYTES = 64 << 20  # of pictures that are read forwards to be given backwards
 
 __all__ = ["Clip", "Info", "Media", "Spec", "open", "probe"]
@@ -192,6 +193,11 @@ class Media:
             raise MediaError(
                 f"{self.name}: pictures of {stream.width}x{stream.height} are too large; "
                 f"scale them to {MOST_PIXELS / 1e6:.0f} million pixels or fewer"
+            )
+        if stream.fps < SLOWEST:
+            raise MediaError(
+                f"{self.name}: says that one picture lasts {float(1 / stream.fps):,.0f} s; it is "
+                "damaged, get it anew"
             )
         fps = spec.fps or stream.fps
         width, height = spec.size or (stream.width, stream.height)
