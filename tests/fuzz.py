@@ -497,7 +497,7 @@ def read_back(path: Path, copied: bool) -> None:
     elif suffix == ".json":
         json.loads(path.read_text("utf-8"), parse_constant=no_number)
     elif suffix in (".wav", ".flac"):
-        if not np.isfinite(soundfile.read(path)[0]).all():
+        if not np.isfinite(soundfile.read(os.fsencode(path))[0]).all():
             raise ValueError("holds values that are no numbers")
     elif suffix == ".png":
         with Image.open(path) as image:
@@ -591,7 +591,7 @@ class Fuzz:
             process("traceback", strange[-1])
         elif strange:
             process("strange line", strange[0])
-        if ended.left:
+        if ended.left and ended.code is not None:  # one that is killed can stop nobody
             process("children", f"{len(ended.left)} left")
         if any(secret in ended.out + ended.err for secret in self.secret):
             process("canary", "in its words")

@@ -126,7 +126,7 @@ def test_interrupted(number: int, jobs: str, tmp_path: Path, long_video: Path) -
         stderr=subprocess.PIPE,
         text=True,
         # A suite in the background of a shell has it ignored, and so would its children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     guard = threading.Timer(60, run.kill)
     guard.start()

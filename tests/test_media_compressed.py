@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from conftest import naive, program, sound
 
 from avtool import media
 from avtool.errors import MediaError
 from avtool.media import ffmpeg, read
 from avtool.media.integrity import whole
-from tests.conftest import naive, program, sound
 
 SECONDS = 1.3
 ENCODERS: dict[str, list[object]] = {

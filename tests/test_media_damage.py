@@ -266,7 +266,9 @@ def test_an_mp3_called_wav_is_read_in_silence(
     naive(*lavfi("sine=440:d=0.5:r=22050"), "-c:a", "libmp3lame", tmp_path / "whole.mp3")
     whole = (tmp_path / "whole.mp3").read_bytes()
     (tmp_path / "called.wav").write_bytes(whole)
-    assert np.array_equal(sound(tmp_path / "called.wav"), sound(tmp_path / "whole.mp3"))
+    assert (
+        np.abs(sound(tmp_path / "called.wav") - sound(tmp_path / "whole.mp3")).max() < 1e-4
+    )  # ffmpeg's decoder, and libsndfile's
     (tmp_path / "cut.wav").write_bytes(whole[:35])
     with pytest.raises(MediaError, match="is not sound or video"):
         media.open(tmp_path / "cut.wav")

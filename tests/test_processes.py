@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from conftest import Avtool, alive
 
 from avtool.batch import processes
 from avtool.batch.jobs import Job
 from avtool.batch.request import Report, Tick
 from avtool.batch.worker import Worker
-from tests.conftest import Avtool, alive
 
 
 def jobs(*names: str) -> list[Job]:

@@ -74,10 +74,12 @@ def rate_of(pts: list[int], base: Fraction, average: float) -> tuple[Fraction, b
 
 
 def _named_rate(value: float) -> Fraction:
-    """The common rate within 0.02 %, else the fraction that the number is.
+    """The common rate within 0.02 %, else the fraction that the number is; never 0.
 
-    >>> _named_rate(29.97), _named_rate(14.93)
-    (Fraction(30000, 1001), Fraction(1493, 100))
+    >>> _named_rate(29.97), _named_rate(14.93), _named_rate(0.0)
+    (Fraction(30000, 1001), Fraction(1493, 100), Fraction(1, 1001))
     """
     rate = min(COMMON_RATES, key=lambda rate: abs(float(rate) - value))
-    return rate if abs(float(rate) / value - 1) < 2e-4 else Fraction(value).limit_denominator(1001)
+    if abs(float(rate) - value) < 2e-4 * value:
+        return rate
+    return max(Fraction(1, 1001), Fraction(value).limit_denominator(1001))
