@@ -16,13 +16,13 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: os._exit(130))
     try:
+        from avtool import stderr
         from avtool.app import main as program
-        from avtool.cli.terminal import hush
     except (ImportError, MemoryError, OSError) as error:
         words = " ".join(f"{type(error).__name__}: {error}".split())
         sys.exit(f"avtool: cannot start ({words}); free memory, or install avtool anew")
     if not {"-v", "--verbose", "--debug"} & set(sys.argv):
-        hush()
+        stderr.hush()
     program()
 
 

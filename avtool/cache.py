@@ -12,7 +12,6 @@ import io
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,13 +19,14 @@ from typing import Any, TypeVar
 import numpy as np
 from platformdirs import user_cache_path
 
+from avtool import scratch
 from avtool.values import Array
 
 T = TypeVar("T")
 Arrays = Mapping[str, Array]
 END_BYTES = 1 << 20
 MOST_BYTES = 1_000_000_000  # of all entries together
-NAME = re.compile(r"[0-9a-f]{32}(\.npz|-.*\.part)")  # entries, and what a killed run left of one
+NAME = re.compile(r"[0-9a-f]{32}\.npz")  # of an entry
 SUM_BYTES = hashlib.sha256().digest_size
 _unwritten: dict[str, Arrays] = {}
 
@@ -85,7 +85,7 @@ def entries() -> dict[Path, os.stat_result]:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # nothing was kept yet
         for path in folder().iterdir():
             with contextlib.suppress(FileNotFoundError):  # another run has just removed it
-                if NAME.fullmatch(path.name):
+                if NAME.fullmatch(path.name) or scratch.OURS.fullmatch(path.name):
                     found[path] = path.lstat()
     return dict(sorted(found.items(), key=lambda each: each[1].st_mtime_ns))
 
@@ -130,14 +130,9 @@ def _keep(path: Path, arrays: Arrays) -> None:
         path.parent.chmod(0o700)  # others could read what older versions made
     data = io.BytesIO()
     np.savez_compressed(data, **dict[str, Any](arrays))
-    number, name = tempfile.mkstemp(".part", f"{path.stem}-", path.parent)  # of mode 0600
-    part = Path(name)
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(data.getvalue() + _sum(path, data.getvalue()))
+    with scratch.part_file(path.parent, 0o600) as part:
+        part.write_bytes(data.getvalue() + _sum(path, data.getvalue()))
         part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _sum(path: Path, data: bytes) -> bytes:

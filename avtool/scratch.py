@@ -17,13 +17,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_OURS = re.compile(r"\.avtool-[0-9a-f]{16}\.part|avtool-[0-9a-f]{16}\.tmp")
+OURS = re.compile(r"\.avtool-[0-9a-f]{16}\.part|avtool-[0-9a-f]{16}\.tmp")
 _cleared: set[Path] = set()
 
 
 @contextmanager
-def part_file(folder: Path) -> Iterator[Path]:
-    """A new empty file in a folder, with the mode that new files have; gone at the end, if there.
+def part_file(folder: Path, mode: int = 0o666) -> Iterator[Path]:
+    """A new empty file in a folder; gone at the end, if it is still there.
+
+    Args:
+        mode: of what the user's umask leaves.
 
     Raises:
         OSError: the folder is not there, or nothing can be written in it.
@@ -32,7 +35,7 @@ def part_file(folder: Path) -> Iterator[Path]:
     while True:
         # Exclusive: neither a file of the user's nor a link that was laid there is opened.
         part = folder / f".avtool-{os.urandom(8).hex()}.part"
-        lock = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        lock = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
         if _locked(lock, part):
             break
         os.close(lock)
@@ -87,7 +90,7 @@ def clear(folder: Path) -> None:
     # What cannot be listed or removed stays: it is in nobody's way.
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if _OURS.fullmatch(entry.name):
+            if OURS.fullmatch(entry.name):
                 with suppress(OSError):
                     _clear(Path(entry.path), entry.stat(follow_symlinks=False))
 

@@ -248,7 +248,7 @@ def test_the_command_tells_and_clears(avtool: Avtool, source: Path, place: Path)
     assert (ran.code, ran.lines) == (0, [f"{place}: 0 entries, 0 of at most 1,000,000,000 bytes"])
     for what in ("1", "2"):
         Made(source, {"a": np.arange(4)}).get(what)
-    (place / f"{'0' * 32}-killed.part").write_bytes(bytes(7))  # what kill -9 left
+    (place / f".avtool-{'0' * 16}.part").write_bytes(bytes(7))  # what kill -9 left
     (place / "notes.txt").write_text("mine")
     size = sum(path.stat().st_size for path in place.iterdir()) - 4
     told = {"folder": str(place), "entries": 3, "bytes": size, "most_bytes": 10**9}

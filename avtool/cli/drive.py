@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import typer
 
 from avtool import scratch
-from avtool.batch import processes, thread
+from avtool.batch import thread
 from avtool.batch.jobs import Job, Plan, expanded, identity, refuse
 from avtool.batch.request import Report, Request, Tick
 from avtool.batch.worker import Work, Worker
@@ -116,6 +116,8 @@ def drive(
         count = _fitting(jobs, request) if at_once is None else min(at_once, len(jobs))
         words = partial(child, say.quiet, say.verbose, say.debug)
         if count > 1 and out != "-":
+            from avtool.batch import processes
+
             running = processes.reports(do, jobs, progress.at, count, words)
         else:
             running = thread.reports(do, jobs, progress.at)
@@ -146,12 +148,21 @@ def drive(
 
 def _fitting(jobs: Sequence[Job], request: Request | None) -> int:
     """Processes that pay for their start, and that this machine has room for."""
+    if len(jobs) < 2:
+        return 1  # without what several processes take to load
+    from avtool.batch import processes
+
     if request and request.device:
         if request.device not in ("auto", "cpu") or len(jobs) < FEW_VIDEOS:
             return 1
         return min(processes.fitting(NETWORK_BYTES), len(jobs))
-    heavy = sum(each.source.stat().st_size for each in jobs if each.source.is_file())
-    return processes.cores() if len(jobs) >= MANY or heavy >= MUCH_BYTES else 1
+    heavy = 0
+    for each in jobs if len(jobs) < MANY else ():
+        with suppress(OSError):  # said when it is its turn
+            heavy += each.source.stat().st_size
+    if len(jobs) < MANY and heavy < MUCH_BYTES:
+        return 1
+    return min(processes.cores(), len(jobs))
 
 
 def _identities(paths: Iterable[Path]) -> set[tuple[int, int] | None]:

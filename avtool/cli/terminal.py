@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from avtool import stderr
 from avtool.errors import shown
 
 
@@ -75,24 +75,11 @@ def talk(quiet: bool, verbose: bool, debug: bool) -> None:
         cache.on_damage = lambda path, why: say.note(f"{path}: {why}; it is made again")
 
 
-def hush() -> None:
-    """From here on stderr is ours alone: what libraries print there goes to a temporary file.
-
-    They know no file and no next step. Of what damages a sound, ``media.read`` makes a warning.
-    """
-    from avtool.media import read
-
-    if sys.stderr is None or say.verbose or say.debug:
-        return
-    read.native_words = log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the program
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
-    os.dup2(log.fileno(), 2)
-
-
 def child(quiet: bool, verbose: bool, debug: bool) -> None:
     """``talk`` in a process that works for this one; only what goes wrong is said there."""
     talk(quiet, verbose, debug)
-    hush()
+    if not (verbose or debug):
+        stderr.hush()
 
 
 class Progress:

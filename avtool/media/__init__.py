@@ -13,7 +13,6 @@ from pathlib import Path
 
 from avtool.errors import InputError, MediaError
 from avtool.media import read
-from avtool.media.door import let_in
 from avtool.media.probe import Info, by_libsndfile, probe
 from avtool.values import Array, Audio, Frames
 
@@ -220,7 +219,8 @@ def open(
     """Open a media file; nothing of it is decoded.
 
     Args:
-        later: what the file is may turn out when it is read, which is quicker for sound.
+        later: what the file is, or that it is none, may turn out when a clip of it is taken, which
+            is quicker for sound.
         scan: read all its packets for exact facts (see ``probe``).
         name: what to call it in messages, where its path is a temporary one.
 
@@ -229,6 +229,5 @@ def open(
     """
     name = name or os.fspath(path)
     if later and not by_libsndfile(Path(path)):
-        let_in(Path(path), name)
         return Media(Path(path), name)
     return Media(probe(path, scan=scan, name=name), name)

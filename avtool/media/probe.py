@@ -19,22 +19,9 @@ from avtool.media.door import input_arguments, let_in, picture_format
 from avtool.media.integrity import whole
 from avtool.media.packets import Packets, rate_of
 
-# Read by libsndfile: exact, fast, and without a child process.
+# Read by libsndfile: exact, fast, and without a child process; and what they begin with.
 SOUND_SUFFIXES = {".wav", ".wave", ".flac", ".aif", ".aiff", ".au", ".w64", ".rf64", ".caf"}
-SOUND_MARKS = (
-    b"RIFF",
-    b"RIFX",
-    b"RF64",
-    b"fLaC",
-    b"FORM",
-    b".snd",
-    b"dns.",
-    b"riff",
-    b"caff",
-)  # that they begin with
-BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"}  # that an mp4 begins with
-MOST_BOXES = 10_000  # of an mp4 that are looked at for its index
-WIDEST = 16  # pixels, for their height or the other way round; what is beyond is damage
+SOUND_MARKS = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"FORM", b".snd", b"dns.", b"riff", b"caff")
 # Likewise, where they are whole: as what, and the codec as libsndfile names it.
 COMPRESSED = {
     ".mp3": ("mp3", "mpeg_layer_iii"),
@@ -42,6 +29,9 @@ COMPRESSED = {
     ".oga": ("ogg", "vorbis"),
     ".opus": ("ogg", "opus"),
 }
+BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"}  # that an mp4 begins with
+MOST_BOXES = 10_000  # of an mp4 that are looked at for its index
+WIDEST = 16  # pixels, for their height or the other way round; what is beyond is damage
 QUICK_PACKETS = 300  # enough to know the rate of a stream; `scan` reads them all
 
 
@@ -117,19 +107,17 @@ def probe(path: str | os.PathLike[str], *, scan: bool = False, name: str = "") -
     path = Path(path)
     name = name or str(path)
     size, head = let_in(path, name)
-    # An mp3 called wav is ffmpeg's: libsndfile's decoder would pass over its damage.
-    suffix = path.suffix.lower()
-    plain = suffix in SOUND_SUFFIXES and head.startswith(SOUND_MARKS)
-    if (plain or suffix in COMPRESSED) and (info := _probe_sound(path, size)):
+    if by_libsndfile(path) and (info := _probe_sound(path, size, head)):
         return info
     return _probe_ffmpeg(path, name, size, head, scan)
 
 
-def _probe_sound(path: Path, size: int) -> Info | None:
+def _probe_sound(path: Path, size: int, head: bytes) -> Info | None:
     import soundfile
 
     framing, wanted = COMPRESSED.get(path.suffix.lower(), ("", ""))
-    if framing and not whole(path, framing):
+    # An mp3 called wav is ffmpeg's: libsndfile's decoder would pass over its damage.
+    if not (whole(path, framing) if framing else head.startswith(SOUND_MARKS)):
         return None
     try:
         # A RIFF header may promise more than the file holds; libsndfile says so in its log only.
@@ -169,6 +157,11 @@ class Banner:
     def protected(self) -> bool:
         """Whether a track is named as encrypted."""
         return any(re.search(r"\((drms|drmi) /", text) for text in self.video + self.audio)
+
+    @property
+    def begins_late(self) -> bool:
+        """Whether only packets tell its length: old ffmpegs count it from 0, new ones from here."""
+        return self.kinds[0] == "mov" and (self.zero or 0) > 1
 
 
 # The banner's lines: "Stream #0:1[0x2](und): Audio: aac (LC) (mp4a / ...), 44100 Hz, stereo, ..."
@@ -216,8 +209,7 @@ def _probe_ffmpeg(path: Path, name: str, size: int, head: bytes, scan: bool) -> 
     banner = read_banner(run.complaints)
     if not banner.kinds:
         raise MediaError(f"{name}: {_why_unreadable(run)}")
-    if not scan and banner.kinds[0] == "mov" and (banner.zero or 0) > 1:
-        # Old ffmpegs count its duration from 0, new ones from its first time stamp: packets tell.
+    if banner.begins_late and not scan:
         return _probe_ffmpeg(path, name, size, head, True)
     if encrypted or banner.protected:
         raise MediaError(f"{name}: is protected (encrypted); only an unprotected copy can be read")

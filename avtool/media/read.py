@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from avtool import stderr
 from avtool.errors import InputError, MediaError
 from avtool.media import ffmpeg
 from avtool.media.door import input_options, let_in, picture_format
 from avtool.media.packets import Packets
-from avtool.media.probe import Info, by_libsndfile, facts, is_encrypted, read_banner
+from avtool.media.probe import Info, facts, is_encrypted, read_banner
 from avtool.prefetch import Prefetch
 from avtool.signal.resample import resampled
 from avtool.values import Array
@@ -27,15 +28,11 @@ from avtool.values import Array
 if TYPE_CHECKING:
     import soundfile
 
-MPEG = ("mpegts", "mpeg")
+MPEG = ("mpegts", "mpeg")  # whose times begin anywhere: see ``_seek``
 SHORT_BYTES = 4 << 20  # of a file whose sound is held whole where it has no more than
 HELD_BYTES = 32 << 20  # of samples, 3 minutes at 48 kHz
 BLOCK_SAMPLES = 1 << 16  # 4 s at 16 kHz: small in memory, long enough to cost nothing per block
 LOUDEST = 2.0**24  # full scale is 1: beyond is no sound, powers overflow and the AAC encoder hangs
-
-# A file that takes what libraries print on stderr by themselves, where a program has laid one
-# there: mpg123, in libsndfile, tells of damage in no other way.
-native_words: IO[bytes] | None = None
 
 
 @dataclass
@@ -148,11 +145,12 @@ def _sound_blocks(
                 left = min(left, round(duration * file.samplerate))
             for warning in info.warnings:
                 reading.warn(warning)
-            said = _native_size()
+            said = stderr.size()
             for block in _read_file(file, left, reading):
                 done += block.shape[1]
                 yield block
-            words = _native_errors(said)
+            # Other errors of mpg123 are none: it also complains of files as LAME writes them.
+            words = [line for line in stderr.since(said) if "dequantization failed" in line]
             if words and not first:  # a decoder that begins in the middle misses what came before
                 _damaged(reading, len(words), words[-1].rpartition("error: ")[2])
     except soundfile.LibsndfileError as error:
@@ -227,7 +225,7 @@ def at_once(path: Path, name: str, start: float, duration: float | None) -> Held
     None where the file is long, or where one has to look at it first; nothing is said then.
     """
     size, head = let_in(path, name)
-    if size > SHORT_BYTES or by_libsndfile(path) or is_encrypted(path, name, size, head):
+    if size > SHORT_BYTES or is_encrypted(path, name, size, head):
         return None
     seek = {"ss": start} if start else {}
     output = _sound(picture_format(path, head), 0, (seek, 0.0), duration)
@@ -236,8 +234,8 @@ def at_once(path: Path, name: str, start: float, duration: float | None) -> Held
     banner = read_banner(run.banner)
     if run.returncode or len(data) == HELD_BYTES or not banner.kinds or banner.protected:
         return None
-    if banner.kinds[0] in MPEG or (banner.kinds[0] == "mov" and (banner.zero or 0) > 1):
-        return None  # whose times only the packets tell
+    if banner.kinds[0] in MPEG or banner.begins_late:
+        return None
     info = facts(path, size, banner, Packets(()))
     channels = info.audio[0].channels if info.audio else 0
     if not channels or len(data) % (4 * channels):
@@ -273,22 +271,6 @@ def _judge(run: ffmpeg.Run, reading: Reading) -> None:
 def _damaged(reading: Reading, count: int, words: str) -> None:
     plural = "" if count == 1 else "s"
     reading.warn(f"damaged: {count} decode error{plural} ({words})")
-
-
-def _native_size() -> int:
-    return os.fstat(native_words.fileno()).st_size if native_words else 0
-
-
-def _native_errors(since: int) -> list[str]:
-    """What libraries have printed of damage since it was so large.
-
-    Other errors that mpg123 prints are none: it also complains of files as LAME writes them.
-    """
-    size = _native_size()
-    if native_words is None or size == since:
-        return []
-    text = os.pread(native_words.fileno(), size - since, since).decode(errors="replace")
-    return [line for line in text.splitlines() if "dequantization failed" in line]
 
 
 def frame_images(
