@@ -44,6 +44,10 @@ def sdp(target: str) -> str:
     return f"v=0\no=- 0 0 IN IP4 127.0.0.1\ns={target}\nc=IN IP4 127.0.0.1\nm=audio 9 RTP/AVP 0\n"
 
 
+def smooth(target: str) -> str:
+    return f"<SmoothStreamingMedia><StreamIndex Url='{target}'/></SmoothStreamingMedia>"
+
+
 WAYS = ("{0}/" + SECRET, "file://{0}/" + SECRET, "../{1}/" + SECRET, SECRET, "beside.wav")
 SUFFIXES = ("mp4", "wav", "mkv", "mp3", "txt", "ts")
 LISTS = [
@@ -51,6 +55,7 @@ LISTS = [
     *((dash, way, end) for way in WAYS[:4] for end in ("mp4", "wav", "mpd")),
     *((concat, way, end) for way in WAYS for end in (*SUFFIXES, "ffconcat")[:5]),
     *((sdp, "secret", end) for end in ("sdp", "mp4", "wav")),
+    *((smooth, WAYS[0], end) for end in ("ism", "mp4", "flac")),
     *((hls, "http://127.0.0.1:{2}/secret.wav", end) for end in ("mp4", "m3u8")),
 ]
 
@@ -74,7 +79,7 @@ def port() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def lists(tmp_path_factory: pytest.TempPathFactory, port: int) -> list[Path]:
-    """82 playlists, all of which name a sound that can be read."""
+    """85 playlists, all of which name a sound that can be read."""
     folder = tmp_path_factory.mktemp("lists")
     (folder / "elsewhere").mkdir()
     naive(*lavfi("sine=440:d=2"), folder / SECRET)
@@ -88,7 +93,7 @@ def lists(tmp_path_factory: pytest.TempPathFactory, port: int) -> list[Path]:
 
 
 def test_playlists_are_refused_in_a_line(lists: list[Path], avtool: Avtool) -> None:
-    assert len(lists) == 82
+    assert len(lists) == 85
     ran = avtool("waveform", *lists, "-f", "wav", "-o", "out/")
     assert ran.code == 1 and ran.out == ""
     refused = [line for line in ran.err.splitlines() if line.startswith("avtool: /")]

@@ -34,7 +34,9 @@ CONTAINERS = (
 HEAD_BYTES = 2048  # of a file, by which it is told
 
 _PLAYLIST = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:#EXTM3U|ffconcat version|\[playlist\]|v=0\s|<(?:[^\0]*<)?MPD\b)", re.I
+    rb"(?:\xef\xbb\xbf)?\s*(?:#EXTM3U|ffconcat version|\[playlist\]|v=0\s"
+    rb"|<(?:[^\0]*<)?(?:MPD|SmoothStreamingMedia)\b)",
+    re.I,
 )
 # Pictures by their first bytes. Ffmpeg goes by the name: it asks image2 for a jpg, and takes
 # "img%d.png" for img0.png, img1.png and so on.
