@@ -193,6 +193,7 @@ BAD = {
     "folder.mp4": (lambda path: path.mkdir(), "is a folder"),
     "text.mp4": (lambda path: path.write_text("no media\n" * 99), "is not sound or video"),
     "text.wav": (lambda path: path.write_text("no media\n" * 99), "is not sound or video"),
+    "text.flac": (lambda path: path.write_text("no media\n" * 99), "is not sound or video"),
     "noise.mp3": (lambda path: path.write_bytes(bytes(range(256)) * 9), "is not sound or video"),
     "header.wav": (
         lambda path: path.write_bytes(b"RIFF" + struct.pack("<I", 4) + b"WAVE"),

@@ -33,6 +33,7 @@ BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"}  # that 
 MOST_BOXES = 10_000  # of an mp4 that are looked at for its index
 WIDEST = 16  # pixels, for their height or the other way round; what is beyond is damage
 QUICK_PACKETS = 300  # enough to know the rate of a stream; `scan` reads them all
+UNREADABLE = "is not sound or video that avtool can read"
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,8 @@ def _probe_ffmpeg(path: Path, name: str, size: int, head: bytes, scan: bool) -> 
         raise MediaError(f"{name}: is protected (encrypted); only an unprotected copy can be read")
     if not banner.video + banner.audio:
         raise MediaError(f"{name}: holds neither sound nor pictures")
+    if not banner.video and all(_rateless(text) for text in banner.audio):
+        raise MediaError(f"{name}: {UNREADABLE}")
     info = facts(path, size, banner, packets, scan)
     if scan and run.returncode:
         info = replace(info, warnings=(f"damaged: {run.last_words}", *info.warnings))
@@ -239,6 +242,8 @@ def facts(path: Path, size: int, banner: Banner, packets: Packets, scan: bool = 
     ]
     if any(not _coded(text) for text in banner.video):
         warnings.append("damaged: pictures of unknown size are left out")
+    if any(_rateless(text) for text in banner.audio):
+        warnings.append("damaged: sound of unknown rate is left out")
     end = path.suffix.lower().lstrip(".")
     shown = end if end in banner.kinds else kind  # of one container's many names, "mov,mp4,m4a"
     return Info(path, shown, size, duration, audio, video, warnings=tuple(warnings), zero=zero)
@@ -255,7 +260,7 @@ def tracks(
             turned = banner.rotations.get(number, 0)
             video.append(_video(text, number, turned, packets, zero, scan))
     for number, text in enumerate(banner.audio):
-        if "unknown codec" not in text:
+        if "unknown codec" not in text and not _rateless(text):
             start = packets.start(len(banner.video) + number) - zero
             audio.append(_audio(text, number, max(0.0, start)))
     return tuple(audio), tuple(video)
@@ -269,7 +274,7 @@ def _why_unreadable(run: ffmpeg.Run) -> str:
         return "cannot be read (permission denied)"
     if "Cannot allocate memory" in text:
         return "cannot be read (not enough memory)"
-    return "is not sound or video that avtool can read"
+    return UNREADABLE
 
 
 def is_encrypted(path: Path, name: str, total: int, head: bytes) -> bool:
@@ -303,6 +308,11 @@ def _audio(text: str, index: int, start: float) -> AudioStream:
     name = layout[1].strip() if layout else ""
     codec = text.split(" ")[0].rstrip(",")
     return AudioStream(index, codec, int(rate[1]) if rate else 0, _channels(name), name, start)
+
+
+def _rateless(text: str) -> bool:
+    """Whether ffmpeg takes a stream for sound by its file's name alone: no packet told a rate."""
+    return "unknown codec" not in text and not re.search(r"\b[1-9]\d* Hz", text)
 
 
 # ffmpeg's layout names that do not say their number as "5.1" does.
