@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Generator
 from contextlib import closing
+from multiprocessing import Pipe
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from conftest import Avtool, alive
 
 from avtool.batch import processes
 from avtool.batch.jobs import Job
-from avtool.batch.request import Report, Tick
+from avtool.batch.request import Cancelled, Report, Tick
 from avtool.batch.worker import Worker
 
 
@@ -72,6 +73,26 @@ def test_closing_ends_the_others() -> None:
     with closing(run(Worker(told), "a", "long", "long 2")) as found:
         pid = next(found).facts["pid"]
     assert not alive(pid)
+
+
+def test_a_worker_ends_with_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is no failure of its job: of a shard, the other files would be left out."""
+    ours, theirs = Pipe()
+    ours.send(jobs("a")[0])
+    ours.close()
+    raised = []
+
+    def do(job: Job, tick: Tick) -> Report:
+        try:
+            tick(None, "")
+        except BaseException as error:
+            raised.append(type(error))
+            raise
+        return Report(job.name)
+
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+    processes._serve(theirs, do, nothing)
+    assert raised == [Cancelled]
 
 
 def test_debug_raises_here() -> None:

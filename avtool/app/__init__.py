@@ -107,6 +107,26 @@ def info(
 
 
 @app.command()
+def status(
+    folders: Annotated[
+        list[str], typer.Argument(metavar="FOLDER", help="Folders that runs over --files write to.")
+    ],
+    check: Annotated[
+        bool, typer.Option("--check", help="Look for each file: what is gone is left again.")
+    ] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Name each input that failed.")] = False,
+    json: opt.Json = False,
+) -> None:
+    """How far a run over --files is.
+
+    Inputs done, failed and left, and why they failed; also while it goes on.
+    """
+    from avtool.app.status import status as report
+
+    raise typer.Exit(report(folders, check=check, failed=failed, as_json=json))
+
+
+@app.command()
 def doctor(json: opt.Json = False) -> None:
     """Whether this machine is ready.
 

@@ -7,12 +7,13 @@ import re
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
+from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from avtool.errors import InputError, shown
 from avtool.scratch import temporary_folder
@@ -34,6 +35,8 @@ class Job:
         base: of their names: talk.mp4 becomes ``base``.field.suffix.
         outputs: by the result's field.
         made_of: the input whose output the source is, and so no input itself.
+        key: what the input is called in a list; fault: why it cannot be done.
+        alone: it needs a shard of its own, because it may kill its process.
     """
 
     source: Path
@@ -41,6 +44,9 @@ class Job:
     base: Path = Path()
     outputs: dict[str, list[Path]] = field(default_factory=dict)
     made_of: str = ""
+    key: str = ""
+    fault: str = ""
+    alone: bool = False
 
     @property
     def title(self) -> str:
@@ -58,6 +64,14 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Shard(Job):
+    """Several inputs that become one file, ``base``; it has no outputs that could be missing."""
+
+    parts: tuple[Job, ...] = ()
+    number: int = 0
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a command writes for each input.
 
@@ -66,6 +80,7 @@ class Plan:
         formats: asked for with -f; defaults: written where nothing is asked for.
         always: suffix by field of what is written besides, unless -o names one file.
         later: a pattern of fields that are known once an input has been looked at.
+        shards: the suffix of the files that hold many inputs each; empty is a file an input.
     """
 
     files: Mapping[str, Collection[str]]
@@ -74,6 +89,7 @@ class Plan:
     out: str | None
     always: Mapping[str, str] = field(default_factory=dict)
     later: str = ""
+    shards: str = ""
 
     def outputs(self) -> list[tuple[str, str]]:
         """Fields with their suffixes, of which each input gets one file.
@@ -113,14 +129,13 @@ class Plan:
                 raise InputError("-o - takes one input and one format; add -f npy, say")
         if self._is_file() and len(inputs) > 1:
             raise InputError(f"-o {self.out} is one file for {len(inputs)} inputs; name a folder/")
-        root = Path(self.out) if self.out and is_folder(self.out) else Path()
         # talk.mp4 and talk.wav side by side: both keep their suffix.
         stems = Counter((each.below or Path()) / Path(each.name).stem for each in inputs)
         jobs, taken = [], {}  # type: list[Job], dict[Path, str]
-        for source, name, below in inputs:
+        for source, name, below, *_ in inputs:
             folder = below or Path()
             stem = Path(name).stem if stems[folder / Path(name).stem] == 1 else Path(name).name
-            job = Job(source, name, root / folder / stem)
+            job = Job(source, name, self.root / folder / stem)
             for each, suffix in outputs:
                 path = Path(str(self.out)) if self._is_file() else job.named(each, suffix)
                 if path in taken:
@@ -133,12 +148,79 @@ class Plan:
             return jobs
         return list(self._own(inputs, jobs, {_entry(path): name for path, name in taken.items()}))
 
+    @cached_property
+    def root(self) -> Path:
+        """The folder of the outputs."""
+        return Path(self.out) if self.out and is_folder(self.out) else Path()
+
+    def listed(self, inputs: Iterable[Input]) -> Iterator[Job]:
+        """Jobs of the inputs of a list, one by one; their files are named after their keys.
+
+        Raises:
+            InputError: the formats, or -o and -f, do not fit, or -o is no folder.
+        """
+        if self.out == "-" or self._is_file():
+            raise InputError(f"-o {self.out}: a list's outputs go into a folder/")
+        outputs = [] if self.shards else self.outputs()
+        ends = tuple(f".{name}{suffix}" for name, suffix in outputs)
+        return (self._listed(each, outputs, ends) for each in inputs)
+
+    def written(self) -> list[Any]:
+        """What the files of an input are, as JSON has it."""
+        return [["", self.shards]] if self.shards else [list(each) for each in self.outputs()]
+
+    def _listed(
+        self, each: Input, outputs: Sequence[tuple[str, str]], ends: tuple[str, ...]
+    ) -> Job:
+        job = Job(each.path, each.name, self.root / each.key, key=_valid(each.key))
+        if self.shards == ".tar":  # whose readers end the key at its first dot
+            folder, slash, last = job.key.rpartition("/")
+            job = replace(job, key=folder + slash + last.replace(".", "_"))
+        for name, suffix in outputs:
+            job.outputs.setdefault(name, []).append(job.named(name, suffix))
+        if not each.key:
+            return replace(job, fault="is no file's name")
+        if ends and each.name.endswith(ends):
+            return replace(job, fault="is named as this command's outputs are, so it is no input")
+        return job
+
+    def sharded(
+        self, jobs: Iterable[Job], name: str, size: int, taken: Collection[int]
+    ) -> Iterator[Job]:
+        """Jobs in shards of a size, by the first numbers not taken; the last shard is smaller."""
+        numbers = (number for number in count() if number not in taken)
+        waiting: list[Job] = []
+        for job in jobs:
+            if job.fault:
+                yield job
+                continue
+            if job.alone:
+                yield self._shard([job], name, next(numbers))
+                continue
+            waiting.append(job)
+            if len(waiting) == size:
+                yield self._shard(waiting, name, next(numbers))
+                waiting = []
+        if waiting:
+            yield self._shard(waiting, name, next(numbers))
+
+    def _shard(self, jobs: Sequence[Job], name: str, number: int) -> Shard:
+        path = self.root / f"{name}-{number:06}{self.shards}"
+        return Shard(path, str(path), path, parts=tuple(jobs), number=number)
+
+    def shards_there(self, name: str) -> dict[int, Path]:
+        """Shards on the disk, by number."""
+        pattern = re.compile(rf"{re.escape(name)}-(\d{{6,}}){re.escape(self.shards)}")
+        paths = self.root.iterdir() if is_dir(self.root) else []
+        found = ((pattern.fullmatch(path.name), path) for path in paths)
+        return {int(match[1]): path for match, path in found if match}
+
     def _own(
         self, inputs: Sequence[Input], jobs: list[Job], made: Mapping[Path, str]
     ) -> Iterator[Job]:
         """The jobs whose inputs are no earlier run's outputs; of what was named, each is kept."""
         bases = {_entry(job.base): job.name for job in jobs}
-        for (_, name, below), job in zip(inputs, jobs, strict=True):
+        for (_, name, below, *_), job in zip(inputs, jobs, strict=True):
             place = _entry(job.source)
             maker = made.get(place, name)
             if self.later and (later := re.fullmatch(rf"(.+)\.{self.later}\.\w+", place.name)):
@@ -190,11 +272,22 @@ def is_folder(out: str) -> bool:
 
 
 class Input(NamedTuple):
-    """A file to look at; ``below`` is its folder under the one it was found in, if it was."""
+    """A file to look at.
+
+    Args:
+        below: its folder under the one it was found in, if it was.
+        key: what it is called in a list.
+    """
 
     path: Path
     name: str
     below: Path | None = None
+    key: str = ""
+
+
+def _valid(name: str) -> str:
+    """A name as text; what is not UTF-8 in it is escaped."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def is_dir(path: Path | str) -> bool:

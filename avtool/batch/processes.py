@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from traceback import format_exc
@@ -28,7 +28,7 @@ PATIENCE = 10.0  # seconds that a process has to end in order
 
 def reports(
     do: Work,
-    jobs: Sequence[Job],
+    jobs: Iterable[Job],
     tell: Tell,
     processes: int,
     prepare: Callable[[], None],
@@ -41,15 +41,23 @@ def reports(
         prepare: called first in each process; it can be pickled.
     """
     threads = max(1, cores() // processes)
-    children = [_Child(do, prepare, threads) for _ in range(min(processes, len(jobs)))]
+    queue, children = iter(jobs), list[_Child]()
     done: dict[int, Report] = {}
     given = told = 0
+    more = True
     try:
-        while told < len(jobs):
-            for child in children:
-                if child.number is None and given < min(len(jobs), told + AHEAD * processes):
-                    child.give(given, jobs[given])
-                    given += 1
+        while more or told < given:
+            idle = [child for child in children if child.number is None]
+            while more and given < told + AHEAD * processes and (idle or len(children) < processes):
+                job = next(queue, None)
+                if job is None:
+                    more = False
+                    break
+                if not idle:
+                    children.append(_Child(do, prepare, threads))
+                    idle = children[-1:]
+                idle.pop().give(given, job)
+                given += 1
             for child in _heard(children):
                 number, report = child.take(tell)
                 if number is not None and report is not None:
@@ -65,9 +73,10 @@ def reports(
 
 
 def _heard(children: Sequence[_Child]) -> list[_Child]:
-    """The children that have something to say, or have died; waits for one."""
+    """The children that have something to say, or have died; waits for one, if any is busy."""
     busy = {child.pipe: child for child in children if child.number is not None}
-    return [busy[pipe] for pipe in wait(list(busy)) if isinstance(pipe, Connection)]
+    found = wait(list(busy)) if busy else []
+    return [busy[pipe] for pipe in found if isinstance(pipe, Connection)]
 
 
 class _Child:
@@ -163,7 +172,10 @@ def _serve(pipe: Connection, do: Work, prepare: Callable[[], None]) -> None:
             raise Cancelled
         if time.monotonic() - said > OFTEN:
             said = time.monotonic()
-            pipe.send((part, stage))
+            try:
+                pipe.send((part, stage))
+            except OSError:
+                raise Cancelled from None  # the parent has died: this is no fault of the job's
 
     keep_memory()
     try:

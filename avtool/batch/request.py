@@ -25,6 +25,7 @@ class Request:
         options: the pipeline's own; extra: the command's, of drawing and writing.
         start, duration: the part to look at, in seconds; strict: damaged media is an error.
         device: where networks run; empty where the command has none.
+        command: its name.
     """
 
     options: Any
@@ -33,6 +34,7 @@ class Request:
     strict: bool = False
     device: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""
 
     def part(self, spec: T, **changes: Any) -> T:
         """A ``media.Spec`` of the part to look at."""
@@ -50,6 +52,7 @@ class Report:
 
     Args:
         facts: what the work has to tell beside its files.
+        parts: the reports of a shard's inputs.
     """
 
     input: str
@@ -59,6 +62,7 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     error: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    parts: list[Report] = field(default_factory=list)
 
 
 def stages(

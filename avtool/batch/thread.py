@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from avtool.batch.jobs import Job
@@ -12,7 +12,7 @@ from avtool.batch.worker import Tell, Work, keep_memory
 from avtool.media import ffmpeg
 
 
-def reports(do: Work, jobs: Sequence[Job], tell: Tell) -> Generator[Report, None, None]:
+def reports(do: Work, jobs: Iterable[Job], tell: Tell) -> Generator[Report, None, None]:
     """What became of each job, in their order; closing it stops what goes on.
 
     The work has a thread of its own, so that Ctrl-C finds another that listens.

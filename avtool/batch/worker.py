@@ -11,7 +11,7 @@ from pathlib import Path
 
 from avtool.batch.jobs import Job, identity, is_dir
 from avtool.batch.request import Report, Tick
-from avtool.errors import OutputError, told
+from avtool.errors import InputError, OutputError, told
 
 Work = Callable[[Job, Tick], Report]
 Tell = Callable[[str, float | None, str], None]
@@ -48,6 +48,8 @@ class Worker:
         return report
 
     def _made(self, job: Job, tick: Tick) -> Report:
+        if job.fault:
+            raise InputError(f"{job.name}: {job.fault}")
         if job.made_of:
             words = f"is what {job.made_of} becomes, so it is no input"
             return Report(job.name, "skipped", warnings=[words])

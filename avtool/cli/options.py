@@ -25,6 +25,16 @@ def seconds(text: str | float) -> float:
 
 
 Inputs = Annotated[list[str], typer.Argument(metavar="INPUT", help="Files or folders; - is stdin.")]
+SomeInputs = Annotated[
+    list[str] | None, typer.Argument(metavar="INPUT", help="Files or folders; - is stdin.")
+]
+Files = Annotated[
+    str | None,
+    typer.Option("--files", metavar="LIST", help="Inputs: a path a line, or Parquet; - is stdin."),
+]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Of --files, do only what failed before.")
+]
 Out = Annotated[
     str | None,
     typer.Option(
@@ -46,6 +56,12 @@ Overwrite = Annotated[
 Jobs = Annotated[
     int | None,
     typer.Option("-j", "--jobs", min=1, help="Files at a time, a process each [as many as pay]"),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster", metavar="auto|local|ray://HEAD:10001", help="A Ray cluster to run on [none]"
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object an input on stdout.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Damaged media is an error.")]

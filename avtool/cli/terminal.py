@@ -87,8 +87,8 @@ class Progress:
 
     PATIENCE = 0.5  # seconds
 
-    def __init__(self, files: int) -> None:
-        self._files, self._done = files, 0
+    def __init__(self, files: int | None) -> None:
+        self._files, self._done, self._skipped = files, 0, 0
         self._parts: dict[str, float] = {}
         self._lock = threading.Lock()
         self._began = time.monotonic()
@@ -103,11 +103,12 @@ class Progress:
                 self._parts[name] = max(self._parts.get(name, 0.0), min(1.0, part or 0.0))
                 self._show(name, stage)
 
-    def advance(self, name: str) -> None:
-        """A file has ended."""
+    def passed(self, name: str, files: int = 1, skipped: int = 0) -> None:
+        """A file has ended, or a shard of several; so many in all needed no look."""
         if self._wanted:
             with self._lock:
-                self._done += 1
+                self._done += files
+                self._skipped = skipped
                 self._parts.pop(name, None)
                 self._show(name, "")
 
@@ -131,14 +132,14 @@ class Progress:
                 BarColumn(),
                 TaskProgressColumn(),
             ]
-            columns += [MofNCompleteColumn()] if self._files > 1 else []
+            columns += [MofNCompleteColumn()] if self._files != 1 else []
             self._bar = Bar(
                 *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
             )
             self._task = self._bar.add_task(name, total=self._files)
             self._bar.start()
             say.console = self._bar.console
-        done = self._done + sum(self._parts.values())
+        done = self._done + self._skipped + sum(self._parts.values())
         told = shown(f"{Path(name).name}: {stage}" if stage else Path(name).name)
         self._bar.update(self._task, completed=done, description=told)
 

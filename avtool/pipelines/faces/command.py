@@ -10,14 +10,17 @@ PLACE = 2
 
 @app.command()
 def faces(
-    inputs: opt.Inputs,
+    inputs: opt.SomeInputs = None,
+    files: opt.Files = None,
     device: opt.Device = "auto",
     out: opt.Out = None,
     format: opt.Formats = None,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
     jobs: opt.Jobs = None,
+    cluster: opt.Cluster = None,
     overwrite: opt.Overwrite = False,
+    retry_failed: opt.RetryFailed = False,
     strict: opt.Strict = False,
     json: opt.Json = False,
 ) -> None:
@@ -29,12 +32,13 @@ def faces(
     """
     from avtool.batch.jobs import Plan
     from avtool.batch.request import Request
-    from avtool.cli.drive import execute
+    from avtool.cli.drive import Batch, execute
     from avtool.pipelines.faces.pipeline import Options
     from avtool.pipelines.faces.values import Faces
     from avtool.pipelines.faces.work import work
     from avtool.save import formats
 
-    request = Request(Options(), start, duration, strict, device)
+    request = Request(Options(), start, duration, strict, device, command="faces")
     plan = Plan({"faces": formats(Faces)}, format or [], ["json", "png"], out)
-    execute(inputs, plan, work, request, at_once=jobs, overwrite=overwrite, as_json=json)
+    batch = Batch(inputs, files, jobs, cluster, overwrite, retry_failed, json)
+    execute(batch, plan, work, request)

@@ -80,11 +80,16 @@ NMfcc = Annotated[
 ]
 Lifter = Annotated[float | None, typer.Option(help="Cepstral lifter: 22 is usual, 0 none [0]")]
 Deltas = Annotated[int | None, typer.Option(help="Orders of derivatives to append: 0, 1 or 2 [0]")]
+PerShard = Annotated[
+    int | None,
+    typer.Option("--per-shard", metavar="N", min=1, help="Inputs in each shard of -f tar [1000]"),
+]
 
 
 @app.command()
 def waveform(
-    inputs: opt.Inputs,
+    inputs: opt.SomeInputs = None,
+    files: opt.Files = None,
     out: opt.Out = None,
     format: opt.Formats = None,
     sr: Rate = None,
@@ -93,7 +98,10 @@ def waveform(
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
     jobs: opt.Jobs = None,
+    cluster: opt.Cluster = None,
     overwrite: opt.Overwrite = False,
+    retry_failed: opt.RetryFailed = False,
+    per_shard: PerShard = None,
     strict: opt.Strict = False,
     json: opt.Json = False,
 ) -> None:
@@ -108,7 +116,8 @@ def waveform(
 
 @app.command()
 def spectrogram(
-    inputs: opt.Inputs,
+    inputs: opt.SomeInputs = None,
+    files: opt.Files = None,
     out: opt.Out = None,
     format: opt.Formats = None,
     preset: Preset = None,
@@ -124,7 +133,10 @@ def spectrogram(
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
     jobs: opt.Jobs = None,
+    cluster: opt.Cluster = None,
     overwrite: opt.Overwrite = False,
+    retry_failed: opt.RetryFailed = False,
+    per_shard: PerShard = None,
     strict: opt.Strict = False,
     json: opt.Json = False,
 ) -> None:
@@ -139,7 +151,8 @@ def spectrogram(
 
 @app.command()
 def mel(
-    inputs: opt.Inputs,
+    inputs: opt.SomeInputs = None,
+    files: opt.Files = None,
     out: opt.Out = None,
     format: opt.Formats = None,
     preset: Preset = None,
@@ -158,7 +171,10 @@ def mel(
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
     jobs: opt.Jobs = None,
+    cluster: opt.Cluster = None,
     overwrite: opt.Overwrite = False,
+    retry_failed: opt.RetryFailed = False,
+    per_shard: PerShard = None,
     strict: opt.Strict = False,
     json: opt.Json = False,
 ) -> None:
@@ -173,7 +189,8 @@ def mel(
 
 @app.command()
 def mfcc(
-    inputs: opt.Inputs,
+    inputs: opt.SomeInputs = None,
+    files: opt.Files = None,
     out: opt.Out = None,
     format: opt.Formats = None,
     preset: Preset = None,
@@ -195,7 +212,10 @@ def mfcc(
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
     jobs: opt.Jobs = None,
+    cluster: opt.Cluster = None,
     overwrite: opt.Overwrite = False,
+    retry_failed: opt.RetryFailed = False,
+    per_shard: PerShard = None,
     strict: opt.Strict = False,
     json: opt.Json = False,
 ) -> None:

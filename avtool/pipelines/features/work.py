@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
 
 from avtool import media
-from avtool.batch.jobs import Job, Plan
+from avtool.batch.jobs import Job, Plan, Shard, is_dir
 from avtool.batch.request import Report, Request, Tick
-from avtool.cli.drive import execute
+from avtool.batch.worker import Worker
+from avtool.cli.drive import PER_SHARD, Batch, execute
+from avtool.cli.terminal import say
 from avtool.errors import InputError
 from avtool.media import Spec
 from avtool.pipelines import pipeline, spec
 from avtool.pipelines.features import presets
-from avtool.save import formats, save
-from avtool.values import Matrix
+from avtool.save import formats, replacing, save
+from avtool.values import Audio, Matrix
 
 
 def run(
     name: str,
     *,
-    inputs: list[str],
+    inputs: list[str] | None,
+    files: str | None,
     out: str | None,
     format: list[str] | None,
     start: float,
@@ -30,7 +36,10 @@ def run(
     mono: bool,
     channel: int | None,
     jobs: int | None,
+    cluster: str | None,
     overwrite: bool,
+    retry_failed: bool,
+    per_shard: int | None,
     strict: bool,
     json: bool,
     preset: str | None = None,
@@ -52,22 +61,86 @@ def run(
     if mono:
         wanted = replace(wanted, channel=None)
     types = get_type_hints(module.Result)
-    files = {field: formats(kind) for field, kind in types.items()}
-    plan = Plan(files, format or [], ["npz", "png"], out)
-    request = Request(options, start, duration, strict)
+    known = {field: formats(kind) for field, kind in types.items()}
+    suffix = _shards(out, format or [])
+    if per_shard is not None and not suffix:
+        raise InputError("--per-shard is for shards; add -f tar, or -o NAME.parquet/")
+    plan = Plan(known, format or [], ["npz", "png"], out, shards=suffix)
+    request = Request(options, start, duration, strict, command=name)
     execute(
-        inputs,
+        Batch(inputs, files, jobs, cluster, overwrite, retry_failed, json),
         plan,
-        partial(work, name, wanted),
+        partial(work_shard if suffix else work, name, wanted),
         request,
-        at_once=jobs,
-        overwrite=overwrite,
-        as_json=json,
+        keys=_keys if suffix else None,
+        per_shard=per_shard or PER_SHARD,
     )
+
+
+def _keys(path: Path) -> Iterator[str]:
+    from avtool.save import shards
+
+    return shards.keys(path)
+
+
+def _shards(out: str | None, formats: list[str]) -> str:
+    """The suffix of shards, if they are asked for: by -f tar, or -o NAME.parquet/."""
+    named = [part.lstrip(".").lower() for text in formats for part in text.split(",") if part]
+    if "tar" in named:
+        if len(named) > 1:
+            raise InputError("-f tar holds all that is written; give no other format")
+        return ".tar"
+    is_set = out and Path(out).suffix == ".parquet" and (out.endswith("/") or is_dir(out))
+    return ".parquet" if is_set and named in ([], ["parquet"]) else ""
 
 
 def work(name: str, wanted: Spec, request: Request, job: Job, tick: Tick) -> Report:
     """Compute and write one file's features."""
+    values, warnings = _values(name, wanted, request, job, tick)
+    for field, paths in job.outputs.items():
+        save(values[field], paths, name=field, title=job.title)
+    return Report(job.name, outputs=[str(path) for path in job.paths], warnings=warnings)
+
+
+class _Empty(Exception):
+    """A shard of which nothing is left to write."""
+
+
+def work_shard(name: str, wanted: Spec, request: Request, job: Job, tick: Tick) -> Report:
+    """Compute the features of a shard's files, and write those that there are."""
+    if not isinstance(job, Shard):
+        raise TypeError(f"{job.name}: is no shard")
+    from avtool.batch.journal import attended
+    from avtool.save import shards
+
+    reports: list[Report] = []
+    with (
+        suppress(_Empty),
+        attended(job.base.parent, name),
+        replacing(job.base) as part,
+        closing(shards.shard(part, job.base.suffix)) as shard,
+    ):
+
+        def one(member: Job, ticked: Tick) -> Report:
+            values, warnings = _values(name, wanted, request, member, ticked)
+            for field, value in values.items():
+                shard.add(member.key, member.name, field, value)
+            return Report(member.name, outputs=[str(job.base)], warnings=warnings)
+
+        do = Worker(one, debug=say.debug)
+        for number, member in enumerate(job.parts):
+            tick(number / len(job.parts), Path(member.name).name)
+            reports.append(do(member, tick))
+        if all(report.status == "failed" for report in reports):
+            raise _Empty
+    outputs = [str(job.base)] if any(report.outputs for report in reports) else []
+    return Report(job.name, outputs=outputs, parts=reports)
+
+
+def _values(
+    name: str, wanted: Spec, request: Request, job: Job, tick: Tick
+) -> tuple[dict[str, Audio | Matrix], list[str]]:
+    """What a command gives for one file, and the warnings, which are complete when it is read."""
     source = media.open(job.source, name=job.name, later=True)
     clip = source.clip(
         wanted,
@@ -75,9 +148,9 @@ def work(name: str, wanted: Spec, request: Request, job: Job, tick: Tick) -> Rep
         strict=request.strict,
     )
     result = pipeline(name).run(clip, request.options)
-    for field, paths in job.outputs.items():
-        value = getattr(result, field)
+    values = {}
+    for field, value in vars(result).items():
         if isinstance(value, Matrix):
             value = value.of_channels(clip.channels, wanted.channel)
-        save(value, paths, name=field, title=job.title)
-    return Report(job.name, outputs=[str(path) for path in job.paths], warnings=clip.warnings)
+        values[field] = value
+    return values, clip.warnings

@@ -66,7 +66,7 @@ def run(
         if len(found) != len(set(inputs)):
             folder = next(text for text in inputs if is_dir(text))
             raise InputError(f"{folder}: is a folder; 'avtool lips' takes one face and one speech")
-        speech, name, _ = found[-1]
+        speech, name, *_ = found[-1]
         extra = {"speech": name, "avatar": avatar or bare, "curves": curves, **extra}
         request = Request(options, *part, strict, device, extra)
         field = "lips" if avatar else Path(name).stem  # me.png and hello.wav: me.hello.mp4

@@ -20,7 +20,8 @@ Weights = Annotated[
 
 @app.command()
 def localize(
-    inputs: opt.Inputs,
+    inputs: opt.SomeInputs = None,
+    files: opt.Files = None,
     boxes: Annotated[bool, typer.Option("--boxes", help="Draw the source's box.")] = False,
     threshold: Annotated[
         float,
@@ -44,7 +45,9 @@ def localize(
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
     jobs: opt.Jobs = None,
+    cluster: opt.Cluster = None,
     overwrite: opt.Overwrite = False,
+    retry_failed: opt.RetryFailed = False,
     strict: opt.Strict = False,
     json: opt.Json = False,
 ) -> None:
@@ -56,19 +59,22 @@ def localize(
     """
     from avtool.batch.jobs import Plan
     from avtool.batch.request import Request
-    from avtool.cli.drive import execute
+    from avtool.cli.drive import Batch, execute
     from avtool.errors import InputError
     from avtool.pipelines.localize.pipeline import Options
     from avtool.pipelines.localize.work import FILES, audited, work
 
     options = Options(every=every, threshold=threshold, explain=explain, weights=weights)
-    request = Request(options, start, duration, strict, device, {"boxes": boxes})
+    request = Request(options, start, duration, strict, device, {"boxes": boxes}, "localize")
     if audit:
         if out or format:
             raise InputError("--audit prints a table and writes nothing; leave out -o and -f")
+        if not inputs:
+            raise InputError("--audit takes files or folders, and no --files")
         raise typer.Exit(audited(inputs, request, json))
     plan = Plan(FILES, format or [], ["mp4", "json", "png"], out)
-    execute(inputs, plan, work, request, at_once=jobs, overwrite=overwrite, as_json=json)
+    batch = Batch(inputs, files, jobs, cluster, overwrite, retry_failed, json)
+    execute(batch, plan, work, request)
 
 
 @evaluation.command("localize")

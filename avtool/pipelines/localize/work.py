@@ -74,7 +74,7 @@ def _size(source: Media) -> tuple[int, int]:
 def audited(inputs: list[str], request: Request, as_json: bool) -> int:
     """How far each clip's map moves with other sounds; printed, nothing is written."""
     with expanded(inputs) as found:
-        jobs = [Job(path, name) for path, name, _ in found]
+        jobs = [Job(path, name) for path, name, *_ in found]
         tables: dict[str, list[Moved]] = {}
 
         def work(job: Job, tick: Tick) -> Report:

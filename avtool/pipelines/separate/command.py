@@ -20,7 +20,8 @@ Weights = Annotated[
 
 @app.command()
 def separate(
-    inputs: opt.Inputs,
+    inputs: opt.SomeInputs = None,
+    files: opt.Files = None,
     face: Annotated[
         int | None,
         typer.Option("--face", metavar="N", help="Face whose voice is wanted, see 'avtool faces'"),
@@ -44,7 +45,9 @@ def separate(
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
     jobs: opt.Jobs = None,
+    cluster: opt.Cluster = None,
     overwrite: opt.Overwrite = False,
+    retry_failed: opt.RetryFailed = False,
     strict: opt.Strict = False,
     json: opt.Json = False,
 ) -> None:
@@ -56,7 +59,7 @@ def separate(
     """
     from avtool.batch.jobs import Plan, is_folder
     from avtool.batch.request import Request
-    from avtool.cli.drive import execute
+    from avtool.cli.drive import Batch, execute
     from avtool.errors import InputError
     from avtool.pipelines.separate.pipeline import Options
     from avtool.pipelines.separate.work import PICTURE, complete, name_of, work
@@ -75,7 +78,7 @@ def separate(
     if video and is_file:
         raise InputError(f"--video is a second file beside -o {out}; name a folder/")
     options = Options(face, voices, weights)
-    request = Request(options, start, duration, strict, device, {"video": video})
+    request = Request(options, start, duration, strict, device, {"video": video}, "separate")
     plan = Plan(
         {name_of(face or 0): [*formats(Audio), ".mp4"]},
         [*(format or ["wav"]), "mp4"] if video else format or [],
@@ -85,9 +88,8 @@ def separate(
         r"face\d+",
     )
     every = partial(complete, request) if face is None else None
-    execute(
-        inputs, plan, work, request, complete=every, at_once=jobs, overwrite=overwrite, as_json=json
-    )
+    batch = Batch(inputs, files, jobs, cluster, overwrite, retry_failed, json)
+    execute(batch, plan, work, request, complete=every)
 
 
 @evaluation.command("separate")

@@ -14,7 +14,8 @@ PLACE = 6
 
 @app.command()
 def speech2face(
-    inputs: opt.Inputs,
+    inputs: opt.SomeInputs = None,
+    files: opt.Files = None,
     samples: Annotated[
         int, typer.Option("--samples", metavar="N", help="Number of faces on the sheet, 1 to 64")
     ] = 8,
@@ -28,7 +29,9 @@ def speech2face(
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
     jobs: opt.Jobs = None,
+    cluster: opt.Cluster = None,
     overwrite: opt.Overwrite = False,
+    retry_failed: opt.RetryFailed = False,
     strict: opt.Strict = False,
     json: opt.Json = False,
 ) -> None:
@@ -40,14 +43,15 @@ def speech2face(
     """
     from avtool.batch.jobs import Plan
     from avtool.batch.request import Request
-    from avtool.cli.drive import execute
+    from avtool.cli.drive import Batch, execute
     from avtool.pipelines.speech2face.pipeline import Options
     from avtool.pipelines.speech2face.work import FILES, work
 
     options = Options(samples=samples, seed=seed, weights=weights)
-    request = Request(options, start, duration, strict, device)
+    request = Request(options, start, duration, strict, device, command="speech2face")
     plan = Plan(FILES, format or [], ["png", "json", "glb", "obj"], out)
-    execute(inputs, plan, work, request, at_once=jobs, overwrite=overwrite, as_json=json)
+    batch = Batch(inputs, files, jobs, cluster, overwrite, retry_failed, json)
+    execute(batch, plan, work, request)
 
 
 @evaluation.command("speech2face")
