@@ -45,6 +45,7 @@ from avtool.media import ffmpeg  # noqa: E402 - found beside this file, installe
 SAMPLES = ROOT / "sample_media"
 PROGRAM = (sys.executable, "-m", "avtool")
 ADDRESS_BYTES, FILE_BYTES = 12 << 30, 1 << 30  # of a process; of one of its files
+LONGEST = 900.0  # seconds that any one file may take
 OWN_LINE = re.compile(r"avtool: |  \S")  # two blanks: the list of failures at a batch's end
 
 
@@ -540,6 +541,9 @@ class Fuzz:
         if not found.common:
             return found
         if len(files) == 1:
+            slow = any(fault.what == "hang" for fault in found.common)
+            if slow and (longer := self._fair(command, files[0])) > command.limit:
+                return self.look(replace(command, limit=longer), files)
             found.faults += [replace(fault, file=files[0]) for fault in found.common]
             return found
         # A process that died: those that it has told of are done, it died of one of the next.
@@ -556,6 +560,13 @@ class Fuzz:
         traced = {fault.what for fault in whole.faults}
         whole.faults += [fault for fault in found.common if fault.what not in traced]
         return whole
+
+    def _fair(self, command: Command, file: File) -> float:
+        """Seconds for a file that says it lasts for long: it may need a tenth of them."""
+        ask = [*self.program, "info", "--json", str(file.path)]
+        told = subprocess.run(ask, capture_output=True, text=True, timeout=LONGEST)
+        info = json.loads(told.stdout or "{}").get("info", {})
+        return min(command.limit + (info.get("duration") or 0) / 10, LONGEST)
 
     def _once(self, command: Command, files: Sequence[File]) -> Looked:
         scratch = Path(tempfile.mkdtemp(dir=self.scratch))

@@ -13,7 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-
 from conftest import Avtool, program, sine_wav
 
 ROOT = Path(__file__).parents[1]
