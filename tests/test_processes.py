@@ -61,6 +61,14 @@ def test_a_file_that_kills_its_process_fails_alone() -> None:
     assert len({report.facts["pid"] for report in found if report.facts}) <= 4
 
 
+def test_what_was_given_beside_it_is_done() -> None:
+    """Short files are given together; of those of one that dies, each is tried alone."""
+    names = [*map(str, range(90)), "kill", *map(str, range(91, 120))]
+    found = list(run(Worker(told), *names, count=2))
+    assert [report.input for report in found] == names
+    assert [report.input for report in found if report.status != "done"] == ["kill"]
+
+
 def test_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "cores", lambda: 6)
     before = os.environ.get("OMP_NUM_THREADS")
@@ -78,7 +86,7 @@ def test_closing_ends_the_others() -> None:
 def test_a_worker_ends_with_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
     """That is no failure of its job: of a shard, the other files would be left out."""
     ours, theirs = Pipe()
-    ours.send(jobs("a")[0])
+    ours.send(jobs("a"))
     ours.close()
     raised = []
 

@@ -10,7 +10,10 @@ import multiprocessing
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
+from functools import partial
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from traceback import format_exc
@@ -21,7 +24,8 @@ from avtool.batch.request import Cancelled, Report
 from avtool.batch.worker import Tell, Work, keep_memory
 from avtool.media import ffmpeg
 
-AHEAD = 4  # jobs a process that may be done before an earlier one has ended
+GROUP, GROUP_SECONDS = 16, 0.1  # jobs given together at most; and about how long they should take
+AHEAD = 4 * GROUP  # jobs a process that may be done before an earlier one has ended
 OFTEN = 0.1  # seconds between two words of one process about how far it is
 PATIENCE = 10.0  # seconds that a process has to end in order
 
@@ -41,27 +45,38 @@ def reports(
         prepare: called first in each process; it can be pickled.
     """
     threads = max(1, cores() // processes)
-    queue, children = iter(jobs), list[_Child]()
+    queue, children = enumerate(jobs), list[_Child]()
+    again: deque[tuple[int, Job]] = deque()  # of a group whose process died: one by one
     done: dict[int, Report] = {}
     given = told = 0
-    more = True
+    more, seconds = True, GROUP_SECONDS
+
+    def group() -> list[tuple[int, Job]]:
+        """The next jobs, as many as take a moment: each message costs as much as a short file."""
+        nonlocal given, more
+        if again:
+            return [again.popleft()]
+        size = min(GROUP, max(1, round(GROUP_SECONDS / seconds)))
+        wanted = min(size, told + AHEAD * processes - given) if more else 0
+        found = list(islice(queue, wanted))
+        given, more = given + len(found), more and len(found) == wanted
+        return found
+
     try:
         while more or told < given:
-            idle = [child for child in children if child.number is None]
-            while more and given < told + AHEAD * processes and (idle or len(children) < processes):
-                job = next(queue, None)
-                if job is None:
-                    more = False
-                    break
+            idle = [child for child in children if not child.jobs]
+            while (idle or len(children) < processes) and (some := group()):
                 if not idle:
                     children.append(_Child(do, prepare, threads))
                     idle = children[-1:]
-                idle.pop().give(given, job)
-                given += 1
+                idle.pop().give(some)
             for child in _heard(children):
-                number, report = child.take(tell)
-                if number is not None and report is not None:
-                    done[number] = report
+                for job, report in child.take(tell):
+                    if report is None:
+                        again.append(job)
+                        continue
+                    done[job[0]] = report
+                    seconds += (max(report.seconds, 0.001) - seconds) / 16
             while told in done:
                 yield done.pop(told)
                 told += 1
@@ -74,18 +89,17 @@ def reports(
 
 def _heard(children: Sequence[_Child]) -> list[_Child]:
     """The children that have something to say, or have died; waits for one, if any is busy."""
-    busy = {child.pipe: child for child in children if child.number is not None}
+    busy = {child.pipe: child for child in children if child.jobs}
     found = wait(list(busy)) if busy else []
     return [busy[pipe] for pipe in found if isinstance(pipe, Connection)]
 
 
 class _Child:
-    """A process, and the job that it has; its pipe ends when it dies."""
+    """A process, and the jobs that it has, by number; its pipe ends when it dies."""
 
     def __init__(self, do: Work, prepare: Callable[[], None], threads: int) -> None:
         self._given, self._threads = (do, prepare), threads
-        self.number: int | None = None
-        self.job: Job | None = None
+        self.jobs: list[tuple[int, Job]] = []
         self._start()
 
     def _start(self) -> None:
@@ -103,32 +117,31 @@ class _Child:
                 os.environ["OMP_NUM_THREADS"] = before
         theirs.close()
 
-    def give(self, number: int, job: Job) -> None:
-        self.number, self.job, self._began = number, job, time.monotonic()
+    def give(self, jobs: list[tuple[int, Job]]) -> None:
+        self.jobs, self._began = jobs, time.monotonic()
         try:
-            self.pipe.send(job)
+            self.pipe.send([job for _, job in jobs])
         except BrokenPipeError:
             pass  # it died while it waited; ``take`` finds out
 
-    def take(self, tell: Tell) -> tuple[int | None, Report | None]:
-        """What it has to say: its job's number and report, if that has ended."""
-        assert self.job is not None
-        number, name = self.number, self.job.name
+    def take(self, tell: Tell) -> list[tuple[tuple[int, Job], Report | None]]:
+        """What has become of its jobs, if they have ended; None where another killed it."""
         try:
             said: Any = self.pipe.recv()
         except (EOFError, ConnectionResetError):
-            report = Report(name, "failed", error=f"{name}: {self._death()}")
-            report.seconds = round(time.monotonic() - self._began, 3)
+            said = [None for _ in self.jobs]
+            if len(self.jobs) == 1:
+                name = self.jobs[0][1].name
+                said = [Report(name, "failed", error=f"{name}: {self._death()}")]
+                said[0].seconds = round(time.monotonic() - self._began, 3)
             self._start()
-        else:
-            if isinstance(said, BaseException):
-                raise said
-            if not isinstance(said, Report):
-                tell(name, *said)
-                return None, None
-            report = said
-        self.number = self.job = None
-        return number, report
+        if isinstance(said, BaseException):
+            raise said
+        if isinstance(said, tuple):
+            tell(*said)
+            return []
+        ended, self.jobs = list(zip(self.jobs, said, strict=True)), []
+        return ended
 
     def _death(self) -> str:
         self._process.join()
@@ -140,7 +153,7 @@ class _Child:
 
     def stop(self) -> None:
         """Ask it to end; what it has begun is cleaned up."""
-        if self.number is not None:
+        if self.jobs:
             self._process.terminate()
         self.pipe.close()
 
@@ -166,14 +179,14 @@ def _serve(pipe: Connection, do: Work, prepare: Callable[[], None]) -> None:
     signal.signal(signal.SIGTERM, stop)
     said = 0.0
 
-    def tick(part: float | None, stage: str) -> None:
+    def tick(name: str, part: float | None, stage: str) -> None:
         nonlocal said
         if stopped:
             raise Cancelled
         if time.monotonic() - said > OFTEN:
             said = time.monotonic()
             try:
-                pipe.send((part, stage))
+                pipe.send((name, part, stage))
             except OSError:
                 raise Cancelled from None  # the parent has died: this is no fault of the job's
 
@@ -181,8 +194,9 @@ def _serve(pipe: Connection, do: Work, prepare: Callable[[], None]) -> None:
     try:
         prepare()
         while not stopped:
+            jobs: list[Job] = pipe.recv()
             try:
-                answer: object = do(pipe.recv(), tick)
+                answer: object = [do(job, partial(tick, job.name)) for job in jobs]
             except Exception as error:  # --debug: the parent raises it
                 error.add_note(format_exc())
                 answer = error
