@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from conftest import Avtool, program, sine_wav
+from nodes import Cluster, cluster
 
-ROOT = Path(__file__).parents[1]
-# Ray takes 127.0.0.1 for a machine's outer address, and would listen on it.
-LOCAL = """
-import sys
-if __name__ == "__main__":
-    import ray._private.services
-    ray._private.services.resolve_ip_for_localhost = lambda host: host
-    module = __import__(sys.argv.pop(1), fromlist=["main"])
-    module.main()
-"""
 # What its jobs do is in a module, as it is for every command.
 JOBS = """
 import os, signal
@@ -60,26 +46,6 @@ if __name__ == "__main__":
         print(report.input, report.status, report.error or "")
 """
 
-NODES = """
-import sys, time
-import ray._private.services
-ray._private.services.resolve_ip_for_localhost = lambda host: host
-ray.init("auto", logging_level=50)
-while sum(node["Alive"] for node in ray.nodes()) < int(sys.argv[1]):
-    time.sleep(0.1)
-"""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
 
 def test_without_ray_one_line_says_how(avtool: Avtool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
@@ -94,71 +60,23 @@ def test_an_address_of_another_kind(avtool: Avtool) -> None:
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, str], list[int]]]:
-    """The environment of a driver, and the raylet of each node but the head's."""
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A head and two nodes."""
     pytest.importorskip("ray")
     folder = tmp_path_factory.mktemp("c")
-    (folder / "local.py").write_text(LOCAL)
     (folder / "cluster_jobs.py").write_text(JOBS)
-    port = free_port()
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{ROOT}:{folder}",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_raylet_start_wait_time_s": "120",  # where other work fills the machine
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": os.urandom(16).hex(),
-    }
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(*words: object) -> None:
-        command = [sys.executable, folder / "local.py", "ray.scripts.scripts", "start", "--block"]
-        command += ["--node-ip-address", "127.0.0.1", "--object-store-memory", "80000000"]
-        command += ["--min-worker-port", "0", "--max-worker-port", "0"]
-        with (folder / "log").open("ab") as log:
-            process = subprocess.Popen(
-                [str(word) for word in (*command, "--disable-usage-stats", *words)],
-                env=environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        started.append(process)
-
-    # A socket's name has little room, and pytest's folders have long ones.
-    ray_folder = f"/tmp/avtool-ray-{os.getpid()}"
-    start("--head", "--port", port, "--num-cpus", 0, "--include-dashboard", "False",
-          "--temp-dir", ray_folder)  # fmt: skip
-    try:
-        while not listens(port):
-            assert started[0].poll() is None, (folder / "log").read_text()
-            time.sleep(0.1)
-        environment["RAY_ADDRESS"] = f"127.0.0.1:{port}"
-        count = [sys.executable, "-c", NODES]
-        subprocess.run([*count, "1"], env=environment, check=True, timeout=120)
-        for nodes in ("2", "3"):  # two that start at once may get each other's ports
-            start("--address", f"127.0.0.1:{port}", "--num-cpus", 1)
-            subprocess.run([*count, nodes], env=environment, check=True, timeout=120)
-        yield environment, [each.pid for each in started[1:]]
-    finally:
-        for each in started:
-            with suppress(ProcessLookupError):
-                os.killpg(each.pid, signal.SIGKILL)
-            each.wait()
-        subprocess.run(["rm", "-rf", ray_folder], check=True)
+    with cluster(folder, 2) as started:
+        yield started
 
 
-def ran(
-    nodes: tuple[dict[str, str], list[int]], cwd: Path, *words: object
-) -> subprocess.CompletedProcess[str]:
-    local = str(Path(nodes[0]["PYTHONPATH"].split(":")[1]) / "local.py")
-    command = [sys.executable, local, "avtool.app", *map(str, words)]
+def ran(nodes: Cluster, cwd: Path, *words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=cwd, env=nodes[0], capture_output=True, text=True, timeout=60
-    )
+        nodes.avtool(*words),
+        cwd=cwd, env=nodes.environment, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
 
 
-def test_the_same_files_and_words(nodes: tuple[dict[str, str], list[int]], tmp_path: Path) -> None:
+def test_the_same_files_and_words(nodes: Cluster, tmp_path: Path) -> None:
     for k in range(40):
         sine_wav(tmp_path / "in" / f"{k}.wav", 0.2 + k / 100)
     (tmp_path / "in" / "broken.wav").write_bytes(b"RIFF")
@@ -173,13 +91,11 @@ def test_the_same_files_and_words(nodes: tuple[dict[str, str], list[int]], tmp_p
     assert made["one"] == made["two"] and len(made["one"]) == 40
 
 
-def test_a_job_that_kills_its_process_fails_alone(
-    nodes: tuple[dict[str, str], list[int]], tmp_path: Path
-) -> None:
+def test_a_job_that_kills_its_process_fails_alone(nodes: Cluster, tmp_path: Path) -> None:
     names = ["a", "fail", "crash", *map(str, range(20))]
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, *names],
-        cwd=tmp_path, env=nodes[0], capture_output=True, text=True, timeout=60,
+        cwd=tmp_path, env=nodes.environment, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0 and done.stderr == ""
     lines = done.stdout.splitlines()
@@ -190,17 +106,14 @@ def test_a_job_that_kills_its_process_fails_alone(
     assert (tmp_path / "crash.tries").read_text() == "xx"
 
 
-def test_a_node_dies_and_nothing_is_lost(
-    nodes: tuple[dict[str, str], list[int]], tmp_path: Path
-) -> None:
+def test_a_node_dies_and_nothing_is_lost(nodes: Cluster, tmp_path: Path) -> None:
     for k in range(300):
         sine_wav(tmp_path / "in" / f"{k:03}.wav", 0.2)
-    local = str(Path(nodes[0]["PYTHONPATH"].split(":")[1]) / "local.py")
-    command = [sys.executable, local, "avtool.app", "mel", "in", "-o", "out/", "--cluster", "auto"]
+    words = ["mel", "in", "-o", "out/", "--cluster", "auto"]
     driver = subprocess.Popen(
-        command,
+        nodes.avtool(*words),
         cwd=tmp_path,
-        env=nodes[0],
+        env=nodes.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -208,13 +121,13 @@ def test_a_node_dies_and_nothing_is_lost(
     assert driver.stdout is not None
     for _ in range(20):
         driver.stdout.readline()
-    os.killpg(nodes[1][1], signal.SIGKILL)
+    nodes.kill()
     _, said = driver.communicate()
     assert driver.returncode == 0, said
     assert said == "avtool: 300 done, 0 already there, 0 failed\n" or "already there" in said
     assert len(list((tmp_path / "out").glob("*.npz"))) == 300
     (tmp_path / "out/000.mel.npz").unlink()
-    again = ran(nodes, tmp_path, *command[3:])
+    again = ran(nodes, tmp_path, *words)
     assert again.stderr.endswith("avtool: 1 done, 299 already there, 0 failed\n")
     # What the dead node had begun is removed by the next that writes there.
     assert not list((tmp_path / "out").glob(".avtool*"))
