@@ -1,0 +1,129 @@
+"""Many short files on a Ray cluster of this machine: what it costs, and what is lost when it dies.
+
+    python tests/bench/cluster.py [--files 20000]
+
+Log-mel of wavs of 1 s, written as npy. First the time of --jobs 1 and 2 and of a cluster of one
+and two nodes of one CPU each. Then the run that goes wrong: a node is killed half way, the driver
+at three quarters; the same command is run again. What is not whole, missing, different from what
+one process makes, or was done twice, is counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from nodes import Cluster, cluster  # noqa: E402 - found beside this file
+
+DISTINCT = 100  # sounds; the other files are further names of theirs
+
+
+def made(folder: Path, count: int) -> Path:
+    """The list of so many wavs."""
+    rng = np.random.default_rng(0)
+    (folder / "in").mkdir()
+    names = [f"in/{k:05}.wav" for k in range(count)]
+    for k, name in enumerate(names):
+        if k < DISTINCT:
+            soundfile.write(folder / name, rng.uniform(-0.5, 0.5, 16_000), 16_000)
+        else:
+            os.link(folder / names[k % DISTINCT], folder / name)
+    (folder / "list.txt").write_text("\n".join(names))
+    return folder / "list.txt"
+
+
+def words(out: str, *more: object) -> list[object]:
+    return ["mel", "--files", "list.txt", "-f", "npy", "-o", f"{out}/", "-q", *more]
+
+
+def timed(command: list[str], folder: Path, environment: dict[str, str]) -> float:
+    began = time.monotonic()
+    subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - began
+
+
+def files(folder: Path) -> dict[str, os.stat_result]:
+    return {each.name: each.stat() for each in os.scandir(folder) if each.name.endswith(".npy")}
+
+
+def until(folder: Path, count: int, driver: subprocess.Popen[bytes]) -> dict[str, os.stat_result]:
+    """What is there when so many files are."""
+    while not folder.exists() or len(there := files(folder)) < count:
+        assert driver.poll() is None, "it ended before it was killed"
+        time.sleep(0.05)
+    return there
+
+
+def killed(nodes: Cluster, folder: Path, count: int) -> str:
+    """A run of which a node and then the driver are killed, and its rerun; a row of the table."""
+    start = nodes.avtool(*words("bad", "--cluster", "auto"))
+    out = folder / "bad/in"
+    driver = subprocess.Popen(start, cwd=folder, env=nodes.environment, stdout=subprocess.DEVNULL)
+    until(out, count // 2, driver)
+    nodes.kill()
+    until(out, 3 * count // 4, driver)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    time.sleep(5)  # what its actors were doing ends with it
+    before = files(out)
+    again = subprocess.run(
+        [word for word in start if word != "-q"],
+        cwd=folder, env=nodes.environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    after = files(out)
+    twice = sum(before[name].st_ino != after[name].st_ino for name in before)
+    wrong = sum(
+        (out / name).read_bytes() != (folder / "jobs1/in" / name).read_bytes() for name in after
+    )
+    left = sum(each.name.startswith(".avtool") and "sqlite" not in each.name
+               and "lock" not in each.name for each in os.scandir(out))  # fmt: skip
+    told = again.stderr.strip().rpartition("\n")[2]
+    return f"| {count - len(after)} | {wrong} | {twice} | {left} | {told} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--files", type=int, default=20_000, metavar="N")
+    count = parser.parse_args().files
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        made(folder, count)
+        print(
+            f"{count} wavs of 1 s\n\n| runner | s | ms a file | files/s |\n| --- | ---: | ---: | ---: |"
+        )
+
+        def row(runner: str, seconds: float) -> None:
+            cost = f"{1000 * seconds / count:.2f} | {count / seconds:.0f}"
+            print(f"| {runner} | {seconds:.1f} | {cost} |", flush=True)
+
+        program = [sys.executable, "-m", "avtool"]
+        for jobs in (1, 2):
+            command = [*program, *map(str, words(f"jobs{jobs}", "--jobs", jobs))]
+            row(f"`--jobs {jobs}`", timed(command, folder, environment))
+        (folder / "ray").mkdir()
+        with cluster(folder / "ray", 1) as nodes:
+            for number in (1, 2):
+                command = nodes.avtool(*words(f"nodes{number}", "--cluster", "auto"))
+                row(f"`--cluster`, {number} nodes", timed(command, folder, nodes.environment))
+                if number == 1:
+                    nodes.add()
+            found = killed(nodes, folder, count)
+            print("\n| missing | different | done twice | half-written | the rerun says |")
+            print(f"| ---: | ---: | ---: | ---: | --- |\n{found}")
+
+
+if __name__ == "__main__":
+    main()
