@@ -337,10 +337,29 @@ def test_each_sentence_and_the_curves_are_made(avtool: Avtool, voice: np.ndarray
     ran = avtool("lips", FACE, "one.wav", "-f", "png", "--curves", "c.csv", "--overwrite", "--json")
     told = json.loads(ran.out)
     assert told["outputs"] == ["face.one.png", "c.csv"] and Path("c.csv").read_text() != "mine"
-    assert told["options"]["speech"] == "one.wav" and told["options"]["length"] == "speech"
+    assert told["speech"] == "one.wav" and told["options"]["length"] == "speech"
     soundfile.write("nothing.wav", np.zeros(3200), 16_000)
     ran = avtool("lips", FACE, "nothing.wav", "-f", "png")
     assert ran.code == 0 and "nothing.wav is silent, so the mouth stays shut" in ran.err
+
+
+def test_one_face_says_many_things(avtool: Avtool, voice: np.ndarray) -> None:
+    """Each as it does when it is asked for alone; one that is broken stops no other."""
+    Path("said").mkdir()
+    for k in range(2):
+        soundfile.write(f"said/{k}.wav", voice[8000 * k : 8000 * (k + 2)], 16_000)
+    Path("said/bad.wav").write_bytes(b"RIFF")
+    ran = avtool("lips", FACE, "said", "-f", "png", "-o", "all/", "--jobs", 2, "--json")
+    told = [json.loads(line) for line in ran.lines]
+    assert ran.code == 1 and [each["status"] for each in told] == ["done", "done", "failed"]
+    assert [each.get("speech") for each in told] == ["said/0.wav", "said/1.wav", None]
+    for k in range(2):
+        assert avtool("lips", FACE, f"said/{k}.wav", "-f", "png").code == 0
+        name = f"face.{k}.png"
+        assert Path(name).read_bytes() == Path("all", name).read_bytes()
+    assert len({path.read_bytes() for path in Path("all").iterdir()}) == 2
+    ran = avtool("lips", "--avatar", "said", "-f", "png", "-o", "head/")
+    assert ran.code == 1 and len(list(Path("head").iterdir())) == 2
 
 
 def test_words_for_what_is_wrong(avtool: Avtool, voice: np.ndarray) -> None:
@@ -359,7 +378,9 @@ def test_words_for_what_is_wrong(avtool: Avtool, voice: np.ndarray) -> None:
         (["lips", "short.wav", "nobody.mp4"], 1, "nobody.mp4: has no sound; the face comes first"),
         (["lips", FACE, "nobody.mp4"], 1, "nobody.mp4: has no sound; give a recording"),
         (["lips", FACE, FACE], 1, "face.png: has no sound; give a recording of the speech"),
-        (["lips", FACE, FACE.parent], 2, f"{FACE.parent}: is a folder; 'avtool lips' takes one"),
+        (["lips", FACE.parent, "short.wav"], 2, f"{FACE.parent}: is a folder; name one face"),
+        (["lips", FACE, "short.wav", "./short.wav"], 2, "both become face.short.mp4"),
+        (["lips", FACE, "short.wav", "missing.wav", "--curves", "c.csv"], 2, "for 2 speeches"),
         (["lips", "short.wav", "nobody.mp4"], 1, "nobody.mp4: has no sound"),
         (["lips", FACE], 2, "--avatar takes the speech alone"),
         (["lips", FACE, "short.wav", "--face", "0"], 2, "counted from 1"),

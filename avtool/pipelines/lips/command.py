@@ -17,7 +17,8 @@ def lips(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="FACE SPEECH", help="A photo or a video of a face, then what it is to say."
+            metavar="FACE SPEECH",
+            help="A photo or a video of a face, then what it is to say: one or more.",
         ),
     ],
     face: Annotated[
@@ -52,6 +53,8 @@ def lips(
     format: opt.Formats = None,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
+    jobs: opt.Jobs = None,
+    cluster: opt.Cluster = None,
     overwrite: opt.Overwrite = False,
     strict: opt.Strict = False,
     json: opt.Json = False,
@@ -75,6 +78,8 @@ def lips(
         format=format or [],
         part=(start, duration),
         device=device,
+        jobs=jobs,
+        cluster=cluster,
         overwrite=overwrite,
         strict=strict,
         as_json=json,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import typer
 
 from avtool import media
-from avtool.batch.jobs import Job, Plan, expanded, is_dir
+from avtool.batch.jobs import Input, Job, Plan, expanded, is_dir
 from avtool.batch.request import Report, Request, Tick, stages
 from avtool.cli.drive import drive
 from avtool.errors import InputError, MediaError
@@ -31,6 +31,14 @@ STAGES = {"finding faces": 2, "painting": 5}
 CURVES = "the curves"  # a field that is named after no speech
 
 
+@dataclass(frozen=True)
+class Saying(Job):
+    """A face, the source, and what it is to say, which is the source where the head is drawn."""
+
+    speech: Path = Path()
+    said: str = ""
+
+
 def run(
     inputs: list[str],
     options: pipeline.Options,
@@ -42,59 +50,90 @@ def run(
     format: list[str],
     part: tuple[float, float | None],
     device: str,
+    jobs: int | None,
+    cluster: str | None,
     overwrite: bool,
     strict: bool,
     as_json: bool,
 ) -> NoReturn:
-    """Name the files of a face and a speech, and make them.
+    """Name the files of a face and each speech, and make them.
 
     Raises:
         InputError: the inputs or the options do not fit each other.
     """
     bare = curves is not None and len(inputs) == 1 and not avatar  # the curves alone
-    if len(inputs) != (1 if avatar or bare else 2):
-        wanted = "one input, the speech"
-        if not avatar:
-            wanted = "two inputs: a face (photo or video), then the speech; "
-            wanted += "--avatar takes the speech alone and shows the built-in head"
+    alone = avatar or bare
+    if len(inputs) < (1 if alone else 2):
+        wanted = "two inputs: a face (photo or video), then the speech; "
+        wanted += "--avatar takes the speech alone and shows the built-in head"
         raise InputError(f"'avtool lips' takes {wanted}; {len(inputs)} given")
+    if not alone and is_dir(inputs[0]):
+        raise InputError(f"{inputs[0]}: is a folder; name one face, then what it is to say")
     if extra["fps"] not in (25, 60):
         raise InputError(f"--fps {extra['fps']}: curves have 25 or 60 frames a second")
     if curves is not None:
         sink_of(Curves, Path(curves).suffix)
     with expanded(inputs) as found:
-        if len(found) != len(set(inputs)):
-            folder = next(text for text in inputs if is_dir(text))
-            raise InputError(f"{folder}: is a folder; 'avtool lips' takes one face and one speech")
-        speech, name, *_ = found[-1]
-        extra = {"speech": name, "avatar": avatar or bare, "curves": curves, **extra}
+        face, speeches = (None, found) if alone else (found[0], found[1:] or found)
+        if curves is not None and len(speeches) > 1:
+            raise InputError(f"--curves {curves} is one file for {len(speeches)} speeches")
+        extra = {"avatar": alone, "curves": curves, **extra}
         request = Request(options, *part, strict, device, extra)
-        field = "lips" if avatar else Path(name).stem  # me.png and hello.wav: me.hello.mp4
-        files = {field: [*formats(Video), *formats(Mouths)]}
-        plan = Plan(files, format, ["mp4", "png"], out)
-        jobs = [Job(speech, name)] if bare else plan.jobs(found[:1])
+        if bare:
+            ((speech, name, *_),) = speeches
+            given = [Saying(speech, name, speech=speech, said=name)]
+        else:
+            given = _named(face, speeches, format, out)
         if curves is not None:
-            jobs = [replace(job, outputs=job.outputs | {CURVES: [Path(curves)]}) for job in jobs]
+            more = {CURVES: [Path(curves)]}
+            given = [replace(each, outputs=each.outputs | more) for each in given]
         code = drive(
-            jobs,
-            partial(work, request, speech),
+            given,
+            partial(work, request),
             request,
-            complete=partial(checked, request, speech),
+            complete=partial(checked, request),
+            at_once=jobs,
+            cluster=cluster,
             overwrite=overwrite,
             as_json=as_json,
             out=out,
-            read=[speech],
+            read=[each.path for each in speeches],
         )
     raise typer.Exit(code)
 
 
-def checked(request: Request, speech: Path, job: Job, tick: Tick) -> Job:
+def _named(
+    face: Input | None, speeches: Sequence[Input], format: list[str], out: str | None
+) -> list[Saying]:
+    """The jobs of one face, or of the built-in head, with the files that they become."""
+    if face is None:
+        plan = _plan("lips", format, out)
+        return [
+            Saying(**vars(job), speech=job.source, said=job.name) for job in plan.jobs(speeches)
+        ]
+    jobs: list[Saying] = []
+    taken: dict[Path, str] = {}
+    for speech in speeches:  # me.png and hello.wav: me.hello.mp4
+        (job,) = _plan(Path(speech.name).stem, format, out).jobs([face])
+        for path in job.paths:
+            if path in taken:
+                raise InputError(f"{taken[path]} and {speech.name} would both become {path}")
+            taken[path] = speech.name
+        jobs.append(Saying(**vars(job), speech=speech.path, said=speech.name))
+    return jobs
+
+
+def _plan(field: str, format: list[str], out: str | None) -> Plan:
+    return Plan({field: [*formats(Video), *formats(Mouths)]}, format, ["mp4", "png"], out)
+
+
+def checked(request: Request, job: Job, tick: Tick) -> Job:
     """The same job; its inputs can be read.
 
     Raises:
         MediaError: one cannot, or they are the wrong way round.
     """
-    name = request.extra["speech"]
+    speech, name = _speech(job)
     if not speech.exists():
         raise MediaError(f"{name}: no such file; the speech is a recording, not a text")
     face_first = f"the face comes first: avtool lips {name} {job.name}"
@@ -116,14 +155,21 @@ def checked(request: Request, speech: Path, job: Job, tick: Tick) -> Job:
     return job
 
 
-def work(request: Request, speech: Path, job: Job, tick: Tick) -> Report:
+def _speech(job: Job) -> tuple[Path, str]:
+    if not isinstance(job, Saying):
+        raise TypeError(f"{job.name}: says nothing")
+    return job.speech, job.said
+
+
+def work(request: Request, job: Job, tick: Tick) -> Report:
     """Let one face say the speech, and write the pictures, their summary and the curves."""
-    heard = media.open(speech, name=request.extra["speech"])
+    speech, name = _speech(job)
+    heard = media.open(speech, name=name)
     clip = heard.clip(request.part(pipeline.SPEC), strict=request.strict)
     models = pipeline.load(request.options, request.device)
     wanted = [path for field, paths in job.outputs.items() if field != CURVES for path in paths]
     warnings: list[str] = []
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = {"speech": name}
     if wanted:
         source = _face(request, job, tick, warnings)
         found = _run(clip, request, source, models, job.name)
