@@ -5,7 +5,8 @@
 Log-mel of wavs of 1 s, written as npy. First the time of --jobs 1 and 2 and of a cluster of one
 and two nodes of one CPU each. Then the run that goes wrong: a node is killed half way, the driver
 at three quarters; the same command is run again. What is not whole, missing, different from what
-one process makes, or was done twice, is counted.
+one process makes, or was done twice, is counted. Last, every command on two files of sample_media
+by all three runners: files, and how many differ.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +95,35 @@ def killed(nodes: Cluster, folder: Path, count: int) -> str:
     return f"| {count - len(after)} | {wrong} | {twice} | {left} | {told} |"
 
 
+MEDIA = ROOT / "sample_media"
+VOICES, FILMS = ("speech.wav", "cocktail.mp4"), ("cocktail.mp4", "knock.mp4")
+COMMANDS = {
+    **{name: VOICES for name in ("waveform", "spectrogram", "mel", "mfcc", "speech2face")},
+    **{name: FILMS for name in ("faces", "localize")},
+    "separate": ("cocktail.mp4",),
+    "lips": ("face.png", *VOICES),
+}
+
+
+def compared(nodes: Cluster, folder: Path) -> Iterator[str]:
+    """A row for each command: the files of one process, and those of others that differ."""
+    for name, inputs in COMMANDS.items():
+        made = []
+        for runner in (["--jobs", 1], ["--jobs", 2], ["--cluster", "auto"]):
+            out = folder / f"{name}{len(made)}"
+            command = nodes.avtool(name, *(MEDIA / each for each in inputs), "-o", f"{out}/", "-q",
+                                   "--duration", 2, *runner)  # fmt: skip
+            environment = {**nodes.environment, "AVTOOL_CACHE": str(folder / f"cache{len(made)}")}
+            subprocess.run(
+                command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL
+            )
+            made.append({each.name: each.read_bytes() for each in out.iterdir()})
+        one, *others = made
+        wrong = [sum(other.get(n) != data for n, data in one.items()) for other in others]
+        wrong = [count + len(other.keys() - one) for count, other in zip(wrong, others)]
+        yield f"| {name} | {len(one)} | {wrong[0]} | {wrong[1]} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--files", type=int, default=20_000, metavar="N")
@@ -122,6 +153,11 @@ def main() -> None:
             found = killed(nodes, folder, count)
             print("\n| missing | different | done twice | half-written | the rerun says |")
             print(f"| ---: | ---: | ---: | ---: | --- |\n{found}")
+            nodes.add()
+            print("\n| command | files | of `--jobs 2` differ | of `--cluster` differ |")
+            print("| --- | ---: | ---: | ---: |")
+            for line in compared(nodes, folder):
+                print(line, flush=True)
 
 
 if __name__ == "__main__":
