@@ -6,7 +6,7 @@ Log-mel of wavs of 1 s, written as npy. First the time of --jobs 1 and 2 and of 
 and two nodes of one CPU each. Then the run that goes wrong: a node is killed half way, the driver
 at three quarters; the same command is run again. What is not whole, missing, different from what
 one process makes, or was done twice, is counted. Last, every command on two files of sample_media
-by all three runners: files, and how many differ.
+by all three runners, with one thread each: files, and how many differ.
 """
 
 from __future__ import annotations
@@ -113,14 +113,17 @@ def compared(nodes: Cluster, folder: Path) -> Iterator[str]:
             out = folder / f"{name}{len(made)}"
             command = nodes.avtool(name, *(MEDIA / each for each in inputs), "-o", f"{out}/", "-q",
                                    "--duration", 2, *runner)  # fmt: skip
-            environment = {**nodes.environment, "AVTOOL_CACHE": str(folder / f"cache{len(made)}")}
+            own = {"OMP_NUM_THREADS": "1", "AVTOOL_CACHE": str(folder / f"cache{len(made)}")}
+            environment = {**nodes.environment, **own}
             subprocess.run(
                 command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL
             )
             made.append({each.name: each.read_bytes() for each in out.iterdir()})
         one, *others = made
-        wrong = [sum(other.get(n) != data for n, data in one.items()) for other in others]
-        wrong = [count + len(other.keys() - one) for count, other in zip(wrong, others)]
+        wrong = [
+            sum(other.get(name) != one.get(name) for name in one.keys() | other.keys())
+            for other in others
+        ]
         yield f"| {name} | {len(one)} | {wrong[0]} | {wrong[1]} |"
 
 
