@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import re
+import sys
+import tempfile
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
@@ -349,7 +351,7 @@ def test_one_face_says_many_things(avtool: Avtool, voice: np.ndarray) -> None:
     for k in range(2):
         soundfile.write(f"said/{k}.wav", voice[8000 * k : 8000 * (k + 2)], 16_000)
     Path("said/bad.wav").write_bytes(b"RIFF")
-    ran = avtool("lips", FACE, "said", "-f", "png", "-o", "all/", "--jobs", 2, "--json")
+    ran = avtool("lips", FACE, "said", "-f", "png", "-o", "all/", "--json")
     told = [json.loads(line) for line in ran.lines]
     assert ran.code == 1 and [each["status"] for each in told] == ["done", "done", "failed"]
     assert [each.get("speech") for each in told] == ["said/0.wav", "said/1.wav", None]
@@ -360,6 +362,44 @@ def test_one_face_says_many_things(avtool: Avtool, voice: np.ndarray) -> None:
     assert len({path.read_bytes() for path in Path("all").iterdir()}) == 2
     ran = avtool("lips", "--avatar", "said", "-f", "png", "-o", "head/")
     assert ran.code == 1 and len(list(Path("head").iterdir())) == 2
+
+
+SYNTHESISER = """
+import sys, shutil
+from pathlib import Path
+Path("heard.txt").write_text(sys.stdin.read())
+shutil.copy("short.wav", sys.argv[1])
+"""
+
+
+def test_a_text_is_said(
+    avtool: Avtool, voice: np.ndarray, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As the recording is that the synthesiser makes; nothing of it stays."""
+    soundfile.write("short.wav", voice[:16_000], 16_000)
+    Path("synthesiser.py").write_text(SYNTHESISER)
+    monkeypatch.setenv("AVTOOL_SPEAK", f"{sys.executable} synthesiser.py {{}}")
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    words = "Good evening, dear 'friends' of $HOME; and more"
+    ran = avtool("lips", FACE, "--text", words, "-f", "png")
+    name = "face.good-evening-dear-friends-of-home.png"
+    assert ran.lines == [name] and Path("heard.txt").read_text() == words
+    assert not list((tmp_path / "tmp").iterdir())
+    assert avtool("lips", FACE, "short.wav", "-f", "png").lines == ["face.short.png"]
+    one, other = read_picture(Path(name)), read_picture(Path("face.short.png"))
+    assert np.array_equal(one[80:], other[80:])  # below the title
+    ran = avtool("lips", FACE, "--text", words, "-f", "png", "--preview", "0.4")
+    assert ran.lines == [name.replace(".png", ".preview.png")]
+    for command, told in (
+        (None, "install espeak-ng"),
+        ("cat", "no command"),
+        ("false {}", "no sound"),
+    ):
+        monkeypatch.setenv("PATH", "/usr/bin:/bin" if command else "/nowhere")
+        monkeypatch.setenv("AVTOOL_SPEAK", command or "")
+        ran = avtool("lips", FACE, "--text", "again", "-f", "png")
+        assert ran.code != 0 and told in ran.err and ran.err.count("\n") == 1
 
 
 def test_words_for_what_is_wrong(avtool: Avtool, voice: np.ndarray) -> None:
@@ -373,7 +413,7 @@ def test_words_for_what_is_wrong(avtool: Avtool, voice: np.ndarray) -> None:
         (["lips", "nobody.mp4", "short.wav"], 1, "nobody.mp4: shows no face"),
         (["lips", "missing.png", "short.wav"], 1, "missing.png"),
         (["lips", FACE, "missing.wav"], 1, "missing.wav"),
-        (["lips", FACE, "hello world"], 1, "the speech is a recording, not a text"),
+        (["lips", FACE, "hello world"], 1, "the speech is a recording; --text takes words"),
         (["lips", "short.wav", FACE], 1, "the face comes first: avtool lips"),
         (["lips", "short.wav", "nobody.mp4"], 1, "nobody.mp4: has no sound; the face comes first"),
         (["lips", FACE, "nobody.mp4"], 1, "nobody.mp4: has no sound; give a recording"),

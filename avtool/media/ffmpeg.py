@@ -1,8 +1,8 @@
 """One door to ffmpeg: which binary, how it is run, how it is stopped, what it complained about.
 
-The only ``subprocess`` in the house. Every run has no stdin of the user's (``-nostdin``: ffmpeg
-would read a shell loop's list as keyboard commands) and a file for stderr (a pipe that nobody
-reads blocks ffmpeg as soon as it is full).
+Every run has no stdin of the user's (``-nostdin``: ffmpeg would read a shell loop's list as
+keyboard commands) and a file for stderr (a pipe that nobody reads blocks ffmpeg as soon as it is
+full).
 """
 
 from __future__ import annotations

@@ -15,12 +15,16 @@ PLACE = 5
 @app.command()
 def lips(
     inputs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="FACE SPEECH",
             help="A photo or a video of a face, then what it is to say: one or more.",
         ),
-    ],
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(metavar="WORDS", help="What is said, by a synthesiser that is here"),
+    ] = None,
     face: Annotated[
         int | None,
         typer.Option("--face", metavar="N", help="Face whose mouth moves, from the left [largest]"),
@@ -31,6 +35,10 @@ def lips(
     avatar: Annotated[
         bool, typer.Option("--avatar", help="The built-in head speaks: give the speech alone.")
     ] = False,
+    preview: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0.1, help="Make the beginning alone, to look at"),
+    ] = None,
     curves: Annotated[
         str | None,
         typer.Option(metavar="PATH", help="File for the motion as 52 ARKit units: .csv or .json"),
@@ -69,9 +77,11 @@ def lips(
     from avtool.pipelines.lips.work import run
 
     run(
-        inputs,
+        inputs or [],
         Options(face, length, still, weights),  # type: ignore[arg-type]
+        text=text,
         avatar=avatar,
+        preview=preview,
         curves=curves,
         extra={"full": full, "mark": mark, "fps": fps},
         out=out,

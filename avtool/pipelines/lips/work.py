@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,12 +19,14 @@ from avtool.cli.drive import drive
 from avtool.errors import InputError, MediaError
 from avtool.media import Clip
 from avtool.media.image import SUFFIXES, read_picture
+from avtool.media.synthesizer import speak
 from avtool.pipelines.lips import pipeline
 from avtool.pipelines.lips import video_face as filming
 from avtool.pipelines.lips.model import LipMotion
 from avtool.pipelines.lips.values import Curves, Mouths
 from avtool.pipelines.lips.watermark import marked
 from avtool.save import formats, save, sink_of
+from avtool.scratch import temporary_folder
 from avtool.speakers.tracks import tracks_of
 from avtool.values import Array, Audio, Frames, Video
 
@@ -43,7 +47,9 @@ def run(
     inputs: list[str],
     options: pipeline.Options,
     *,
+    text: str | None,
     avatar: bool,
+    preview: float | None,
     curves: str | None,
     extra: dict[str, Any],
     out: str | None,
@@ -61,19 +67,29 @@ def run(
     Raises:
         InputError: the inputs or the options do not fit each other.
     """
-    bare = curves is not None and len(inputs) == 1 and not avatar  # the curves alone
+    given_speech = len(inputs) + (text is not None)
+    bare = curves is not None and given_speech == 1 and not avatar  # the curves alone
     alone = avatar or bare
-    if len(inputs) < (1 if alone else 2):
-        wanted = "two inputs: a face (photo or video), then the speech; "
+    if given_speech < (1 if alone else 2):
+        wanted = "two inputs: a face (photo or video), then the speech (or --text); "
         wanted += "--avatar takes the speech alone and shows the built-in head"
         raise InputError(f"'avtool lips' takes {wanted}; {len(inputs)} given")
+    if text is not None and cluster:
+        raise InputError("--text is spoken on this machine; leave out --cluster")
+    if preview is not None:
+        if part[1] is not None:
+            raise InputError("--preview and --duration contradict each other; give one")
+        part = (part[0], preview)
     if not alone and is_dir(inputs[0]):
         raise InputError(f"{inputs[0]}: is a folder; name one face, then what it is to say")
     if extra["fps"] not in (25, 60):
         raise InputError(f"--fps {extra['fps']}: curves have 25 or 60 frames a second")
     if curves is not None:
         sink_of(Curves, Path(curves).suffix)
-    with expanded(inputs) as found:
+    with ExitStack() as stack:
+        found = stack.enter_context(expanded(inputs))
+        if text is not None:
+            found.append(_spoken(text, stack.enter_context(temporary_folder())))
         face, speeches = (None, found) if alone else (found[0], found[1:] or found)
         if curves is not None and len(speeches) > 1:
             raise InputError(f"--curves {curves} is one file for {len(speeches)} speeches")
@@ -83,7 +99,8 @@ def run(
             ((speech, name, *_),) = speeches
             given = [Saying(speech, name, speech=speech, said=name)]
         else:
-            given = _named(face, speeches, format, out)
+            end = "" if preview is None else ".preview"
+            given = _named(face, speeches, end, format, out)
         if curves is not None:
             more = {CURVES: [Path(curves)]}
             given = [replace(each, outputs=each.outputs | more) for each in given]
@@ -102,19 +119,28 @@ def run(
     raise typer.Exit(code)
 
 
+def _spoken(text: str, folder: Path) -> Input:
+    """A text as a recording, named after its words."""
+    if not text.strip():
+        raise InputError("--text is empty; say what is to be said")
+    name = "-".join(re.findall(r"\w+", text.lower())[:6])[:60] or "text"
+    speak(text, folder / f"{name}.wav")
+    return Input(folder / f"{name}.wav", name)
+
+
 def _named(
-    face: Input | None, speeches: Sequence[Input], format: list[str], out: str | None
+    face: Input | None, speeches: Sequence[Input], end: str, format: list[str], out: str | None
 ) -> list[Saying]:
     """The jobs of one face, or of the built-in head, with the files that they become."""
     if face is None:
-        plan = _plan("lips", format, out)
+        plan = _plan(f"lips{end}", format, out)
         return [
             Saying(**vars(job), speech=job.source, said=job.name) for job in plan.jobs(speeches)
         ]
     jobs: list[Saying] = []
     taken: dict[Path, str] = {}
     for speech in speeches:  # me.png and hello.wav: me.hello.mp4
-        (job,) = _plan(Path(speech.name).stem, format, out).jobs([face])
+        (job,) = _plan(Path(speech.name).stem + end, format, out).jobs([face])
         for path in job.paths:
             if path in taken:
                 raise InputError(f"{taken[path]} and {speech.name} would both become {path}")
@@ -135,7 +161,7 @@ def checked(request: Request, job: Job, tick: Tick) -> Job:
     """
     speech, name = _speech(job)
     if not speech.exists():
-        raise MediaError(f"{name}: no such file; the speech is a recording, not a text")
+        raise MediaError(f"{name}: no such file; the speech is a recording; --text takes words")
     face_first = f"the face comes first: avtool lips {name} {job.name}"
     is_photo = Path(job.name).suffix.lower() in SUFFIXES
     if Path(name).suffix.lower() in SUFFIXES:
