@@ -29,14 +29,14 @@ def loudness(inputs: opt.Inputs, out: opt.Out = None, json: opt.Json = False) ->
     """How loud a sound is."""
     from avtool.batch.jobs import Plan
     from avtool.batch.request import Request
-    from avtool.cli.drive import execute
+    from avtool.cli.drive import Batch, execute
     from avtool.pipelines.loudness.pipeline import Options
     from avtool.pipelines.loudness.values import Level
     from avtool.pipelines.loudness.work import work
     from avtool.save import formats
 
     plan = Plan({"loudness": formats(Level)}, [], ["txt"], out)
-    execute(inputs, plan, work, Request(Options()), as_json=json)
+    execute(Batch(inputs, json=json), plan, work, Request(Options()))
 ''',
     "work.py": """
 from avtool import media
