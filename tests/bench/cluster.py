@@ -50,10 +50,13 @@ def words(out: str, *more: object) -> list[object]:
     return ["mel", "--files", "list.txt", "-f", "npy", "-o", f"{out}/", "-q", *more]
 
 
-def timed(command: list[str], folder: Path, environment: dict[str, str]) -> float:
+def timed(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[float, int]:
+    """Seconds, and the most memory of the driver's own process, in MB."""
     began = time.monotonic()
-    subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
-    return time.monotonic() - began
+    driver = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+    _, code, used = os.wait4(driver.pid, 0)
+    assert code == 0, command
+    return time.monotonic() - began, used.ru_maxrss >> 10
 
 
 def files(folder: Path) -> dict[str, os.stat_result]:
@@ -135,22 +138,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         made(folder, count)
-        print(f"{count} wavs of 1 s\n\n| runner | s | ms a file | files/s |")
-        print("| --- | ---: | ---: | ---: |")
+        print(f"{count} wavs of 1 s\n\n| runner | s | ms a file | files/s | driver, MB |")
+        print("| --- | ---: | ---: | ---: | ---: |")
 
-        def row(runner: str, seconds: float) -> None:
+        def row(runner: str, seconds: float, memory: int) -> None:
             cost = f"{1000 * seconds / count:.2f} | {count / seconds:.0f}"
-            print(f"| {runner} | {seconds:.1f} | {cost} |", flush=True)
+            print(f"| {runner} | {seconds:.1f} | {cost} | {memory} |", flush=True)
 
         program = [sys.executable, "-m", "avtool"]
         for jobs in (1, 2):
             command = [*program, *map(str, words(f"jobs{jobs}", "--jobs", jobs))]
-            row(f"`--jobs {jobs}`", timed(command, folder, environment))
+            row(f"`--jobs {jobs}`", *timed(command, folder, environment))
         (folder / "ray").mkdir()
         with cluster(folder / "ray", 1) as nodes:
             for number in (1, 2):
                 command = nodes.avtool(*words(f"nodes{number}", "--cluster", "auto"))
-                row(f"`--cluster`, {number} nodes", timed(command, folder, nodes.environment))
+                row(f"`--cluster`, nodes: {number}", *timed(command, folder, nodes.environment))
                 if number == 1:
                     nodes.add()
             found = killed(nodes, folder, count)
