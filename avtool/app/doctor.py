@@ -42,7 +42,7 @@ def _checks() -> Iterator[Check]:
     yield Check("python", f"{platform.python_version()} on {platform.platform()}")
     yield Check("processor", f"{os.cpu_count()} cores, {platform.machine()}")
     yield from _ffmpeg_checks()
-    for name in ("numpy", "ducc0", "soundfile", "soxr", "pillow", "ffmpeg-python", "librosa"):
+    for name in ("numpy", "ducc0", "soundfile", "soxr", "av", "pillow", "ffmpeg-python", "librosa"):
         yield _version(name)
     for name in ("ai-edge-litert", "opencv-python-headless", "safetensors", "torch"):
         yield _version(name)

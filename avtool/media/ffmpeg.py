@@ -191,3 +191,10 @@ def output(arguments: list[str]) -> str:
     """What a short run prints, as text (``-version``, ``-encoders``)."""
     with Run(["-hide_banner", *arguments]) as run:
         return run.stdout.read().decode("utf-8", "replace")
+
+
+@cache
+def libavformat() -> int:
+    """Major version of the program's own libavformat, 0 where it does not say."""
+    found = re.search(r"^libavformat +(\d+)\.", output(["-version"]), re.M)
+    return int(found[1]) if found else 0

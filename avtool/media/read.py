@@ -17,7 +17,7 @@ import numpy as np
 
 from avtool import stderr
 from avtool.errors import InputError, MediaError
-from avtool.media import ffmpeg
+from avtool.media import ffmpeg, inprocess
 from avtool.media.door import input_options, let_in, picture_format
 from avtool.media.packets import Packets
 from avtool.media.probe import Info, facts, is_encrypted, read_banner
@@ -215,18 +215,22 @@ class Held(NamedTuple):
 
     info: Info
     samples: Array
-    run: ffmpeg.Run
+    run: ffmpeg.Run | None = None
 
 
 def at_once(path: Path, name: str, start: float, duration: float | None) -> Held | None:
-    """A short file's sound by one ffmpeg, which tells what it is while it decodes it.
+    """A short file's sound: in this process, or by one ffmpeg that tells meanwhile what it is.
 
-    To start it a second time costs more than all that is done with the sound of a short file.
-    None where the file is long, or where one has to look at it first; nothing is said then.
+    To start one costs more than all that is done with the sound of a short file. None where the
+    file is long, or where one has to look at it first; nothing is said then.
     """
     size, head = let_in(path, name)
     if size > SHORT_BYTES or is_encrypted(path, name, size, head):
         return None
+    # To begin in the middle is the program's, which knows where its seeking lands; and the longer
+    # the sound, the less its start costs. PyAV needs the memory several times.
+    if not start and (found := inprocess.sound(path, size, head, duration, HELD_BYTES // 4)):
+        return Held(*found)
     seek = {"ss": start} if start else {}
     output = _sound(picture_format(path, head), 0, (seek, 0.0), duration)
     with ffmpeg.Run(ffmpeg.compiled(output, path, ffmpeg.TELLING)) as run:
@@ -246,7 +250,8 @@ def at_once(path: Path, name: str, start: float, duration: float | None) -> Held
 def _held_blocks(held: Held, reading: Reading) -> Iterator[Array]:
     for first in range(0, held.samples.shape[1], BLOCK_SAMPLES):
         yield held.samples[:, first : first + BLOCK_SAMPLES]
-    _judge(held.run, reading)
+    if held.run is not None:
+        _judge(held.run, reading)
 
 
 def _seek(info: Info, start: float) -> tuple[dict[str, Any], float]:
