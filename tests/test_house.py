@@ -193,7 +193,9 @@ HEAVY = {"torch", "librosa", "numba", "scipy.signal", "scipy", "matplotlib.pyplo
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     loaded = loaded_by("--help", cwd=tmp_path)
     assert "typer" in loaded
-    assert not loaded & (HEAVY | {"numpy", "PIL", "soundfile", "soxr", "ducc0", "ffmpeg", "rich"})
+    assert not loaded & (
+        HEAVY | {"av", "numpy", "PIL", "soundfile", "soxr", "ducc0", "ffmpeg", "rich"}
+    )
 
 
 @pytest.mark.parametrize("command", ["spectrogram", "mel", "mfcc", "waveform"])
@@ -201,7 +203,7 @@ def test_features_load_nothing_heavy(command: str, tmp_path: Path) -> None:
     sample = PACKAGE.parent / "sample_media" / "speech.wav"
     loaded = loaded_by(command, str(sample), cwd=tmp_path)
     assert "numpy" in loaded
-    assert not loaded & (HEAVY | {"soxr", "ffmpeg", "rich.progress"})
+    assert not loaded & (HEAVY | {"av", "soxr", "ffmpeg", "rich.progress"})
     assert (tmp_path / f"speech.{command}.png").exists()
 
 

@@ -170,4 +170,5 @@ def _as_the_program(
     if agreed or ffmpeg.libavformat() < CUT_SINCE:
         return samples
     stop = min(end, duration)
-    return samples[:, :stop] if told.codec == "aac" and 0 <= total - stop < last else None
+    whole = told.codec == "aac" and stream.frames == len(packets)  # of fragments, none is counted
+    return samples[:, :stop] if whole and 0 <= total - stop < last else None
