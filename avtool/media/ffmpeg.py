@@ -194,7 +194,7 @@ def output(arguments: list[str]) -> str:
 
 
 @cache
-def libavformat() -> int:
-    """Major version of the program's own libavformat, 0 where it does not say."""
-    found = re.search(r"^libavformat +(\d+)\.", output(["-version"]), re.M)
-    return int(found[1]) if found else 0
+def libavformat() -> tuple[int, int]:
+    """Version of the program's own libavformat, (0, 0) where it does not say."""
+    found = re.search(r"^libavformat +(\d+)\. *(\d+)\.", output(["-version"]), re.M)
+    return (int(found[1]), int(found[2])) if found else (0, 0)

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 MATROSKA = b"\x1aE\xdf\xa3"  # what mkv and webm begin with
 ORDINARY = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus", "vorbis"}  # and pcm
 MOST_CHANNELS = 8
-# Since 62 (ffmpeg 8) libavformat counts the time of primed sound in Matroska otherwise; since 63 it
-# ends the sound of an mp4 where its index says, in the middle of a frame.
-PRIMED_SINCE, CUT_SINCE = 62, 63
+# Versions of libavformat: ffmpeg 8.1 counts the time of primed sound in Matroska otherwise than 8.0,
+# ffmpeg 9 ends the sound of an mp4 where its index says, in the middle of a frame.
+PRIMED_SINCE, CUT_SINCE = (62, 12), (63, 0)
 # Ffmpeg's aresample=async=1:first_pts=0 fills or cuts where the first sample is 1 ms off its place,
 # a later one 100 ms. Within these it does nothing.
 OFF_FIRST, OFF_LATER = 0.0009, 0.05
@@ -58,6 +58,8 @@ def sound(
     try:
         import av
     except ImportError:  # no wheel for this machine
+        return None
+    if av.library_versions["libavformat"] < PRIMED_SINCE:
         return None
     with _one, _complaints() as said:
         try:
@@ -102,15 +104,16 @@ def _samples(film: InputContainer, info: Info, most: int) -> Array | None:
         return None
     told = info.audio[0]
     ordinary = told.codec in ORDINARY or told.codec.startswith("pcm_")
-    # Channels in an order of their own, which PyAV frees twice, have no name.
-    if not (ordinary and told.layout[:9] != "ambisonic" and "channels" not in told.layout):
-        return None
-    if not (0 < told.channels <= MOST_CHANNELS and told.rate):
+    # Channels in an order of their own, which PyAV frees twice, have no name but a number.
+    named = 0 < told.channels <= MOST_CHANNELS and "channels" not in told.layout
+    if not (ordinary and named and told.rate):
         return None
     room = most // (4 * told.channels)
     if info.duration is None or info.duration * told.rate > room:
         return None
     stream = film.streams.audio[0]
+    if stream.codec_context is None:  # this copy of the libraries has no such decoder
+        return None
     stream.codec_context.thread_count = 1  # another thread's complaints are not heard
     zero = (film.start_time or 0) / av.time_base
     queue, packets, last = av.AudioFifo(), [], 0
@@ -131,7 +134,7 @@ def _samples(film: InputContainer, info: Info, most: int) -> Array | None:
             frame.pts = None  # or the queue asks for the very tick
             queue.write(frame)
     whole = queue.read()
-    if whole is None or format_dtypes.get(whole.format.name) not in FULL_SCALE:
+    if whole is None or not packets or format_dtypes.get(whole.format.name) not in FULL_SCALE:
         return None
     samples = whole.to_ndarray()
     if not whole.format.is_planar:
@@ -157,13 +160,13 @@ def _as_the_program(
     """
     import av
 
-    ours, start = av.library_versions["libavformat"][0], stream.start_time or 0
+    start = stream.start_time or 0
     if "matroska" in stream.container.format.name:
-        same = packets[0][0] >= start or min(ours, ffmpeg.libavformat()) >= PRIMED_SINCE
+        same = packets[0][0] >= start or ffmpeg.libavformat() >= PRIMED_SINCE
         return samples if same else None
-    if stream.duration is None or round(1 / (stream.time_base or 1)) != told.rate:
+    if stream.duration is None or round(1 / float(stream.time_base or 1)) != told.rate:
         return None
-    if ours >= CUT_SINCE:
+    if av.library_versions["libavformat"] >= CUT_SINCE:
         return samples if ffmpeg.libavformat() >= CUT_SINCE else None
     total, end, duration = samples.shape[1], packets[-1][1] - start, stream.duration
     agreed = total == end == duration or (told.codec == "opus" and end <= duration)
