@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MATROSKA = b"\x1aE\xdf\xa3"  # what mkv and webm begin with
 ORDINARY = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus", "vorbis"}  # and pcm
 MOST_CHANNELS = 8
-# Versions of libavformat: ffmpeg 8.1 counts the time of primed sound in Matroska otherwise than 8.0,
+# Versions of libavformat: ffmpeg 8.1 counts the time of primed sound in Matroska as no earlier one,
 # ffmpeg 9 ends the sound of an mp4 where its index says, in the middle of a frame.
 PRIMED_SINCE, CUT_SINCE = (62, 12), (63, 0)
 # Ffmpeg's aresample=async=1:first_pts=0 fills or cuts where the first sample is 1 ms off its place,

@@ -6,7 +6,7 @@ DATA holds ESC-10 (``esc10/audio``, ogg) and GRID (``grid/s1``, mp4). mp3, flac 
 the ogg files by ffmpeg. Both sides make 80 log-mel bands at 16 kHz and write .npy; each is a
 process of its own, they take turns, and the numbers are medians of CPU and wall time over the
 rounds. librosa decodes m4a by an ffmpeg of its own; mp4 goes against PyAV, which decodes in
-process.
+process, as avtool does.
 """
 
 from __future__ import annotations
