@@ -108,11 +108,11 @@ def test_versions_that_differ(films: dict[str, Path], monkeypatch: pytest.Monkey
     """What an older ffmpeg would read otherwise is left to it, or read as it does."""
     new = av.library_versions["libavformat"] >= (63,)
     monkeypatch.setattr(ffmpeg, "libavformat", lambda: (61, 7))
-    assert not any(by_libraries(films[name]) for name in PRIMED)
+    assert by_libraries(films["opus.webm"]) is None
     uncut = by_libraries(films["aac.m4a"])
     assert bool(uncut) is not new
     monkeypatch.setattr(ffmpeg, "libavformat", lambda: (63, 1))
-    assert all(by_libraries(films[name]) for name in PRIMED)
+    assert by_libraries(films["opus.webm"])
     cut = by_libraries(films["aac.m4a"])
     assert cut and cut[1].shape[1] == round(0.83 * 44_100)
     if uncut:
@@ -157,32 +157,29 @@ def outcome(path: Path) -> tuple[Any, ...]:
     return samples, clip.warnings, clip.duration, clip.channels
 
 
-def test_damage_is_told_as_by_the_program(
+def test_what_the_program_complains_of_is_left_to_it(
     films: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Forty damaged files, each with the samples, warnings or error of the program."""
-    real, used, told = inprocess.sound, 0, 0
-    names = ["opus.mp4", "ac3.mp4", "flac.mkv", "aac.m4a", "opus.webm"]
-    for seed in range(40):
+    """Sixty damaged files: what is decoded here the program gives too, and has no word to say."""
+    used, told = 0, 0
+    names = ["opus.mp4", "ac3.mp4", "flac.mkv", "aac.m4a", "opus.webm", "alac.m4a"]
+    for seed in range(60):
         rng, source = random.Random(seed), films[names[seed % len(names)]]
         data = bytearray(source.read_bytes())
         for _ in range(rng.choice((1, 3))):
             data[rng.randrange(len(data))] ^= rng.randrange(1, 256)
         path = tmp_path / source.name
         path.write_bytes(data[: rng.randrange(len(data) // 2, len(data))] if not seed % 8 else data)
-        used += bool(by_libraries(path))
-        ours = outcome(path)
-        monkeypatch.setattr(inprocess, "sound", lambda *given: None)
-        theirs = outcome(path)
-        monkeypatch.setattr(inprocess, "sound", real)
-        told += len(theirs) == 1 or bool(theirs[1])
-        assert len(ours) == len(theirs) and ours[1:] == theirs[1:], seed
-        if len(ours) == 1:
-            assert ours == theirs
-        else:
-            assert np.shape(ours[0]) == np.shape(theirs[0])
-            np.testing.assert_allclose(ours[0], theirs[0], rtol=0, atol=1e-6)
-    assert used > 5 and told > 5
+        found = by_libraries(path)
+        with monkeypatch.context() as patch:
+            patch.setattr(inprocess, "sound", lambda *given: None)
+            samples, *rest = outcome(path)
+        told += not rest or bool(rest[0])
+        if found:
+            used += 1
+            assert rest == [[], found[0].duration, len(found[1])], seed
+            assert samples.shape == found[1].shape and np.abs(samples - found[1]).max() < 1e-6, seed
+    assert used > 10 and told > 10
 
 
 def test_complaints_are_heard_and_not_printed(films: dict[str, Path], tmp_path: Path) -> None:
