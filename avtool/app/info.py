@@ -29,7 +29,7 @@ def info(inputs: list[str], *, scan: bool, as_json: bool) -> int:
 
     lines: list[str] = []
     with expanded(inputs) as found:
-        jobs = [Job(path, name) for path, name, *_ in found]
+        jobs = [Job(each.path, each.name, address=each.address) for each in found]
         return drive(jobs, work, as_json=as_json, show=lambda report: _print_next(lines))
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from avtool.batch import journal
+from avtool.batch.address import hidden, is_address
 from avtool.cli.terminal import say
 from avtool.errors import InputError, shown
 
@@ -20,17 +23,27 @@ def status(folders: list[str], *, check: bool, failed: bool, as_json: bool) -> i
         InputError: a folder holds no journal.
         OutputError: a journal cannot be read, or a check not be written down.
     """
-    for folder in folders:
-        found = journal.journals(Path(folder))
+    for place in folders:
+        found, folder = journal.journals(place), hidden(place)
         if not found:
             raise InputError(
                 f"{folder}: holds no run over a list; --files LIST -o {folder} begins one"
             )
         for path in found:
-            if check and (gone := journal.check(path)):
+            if check and (gone := journal.check(path, _there(place))):
                 say.warning(f"{folder}: the files of {gone} inputs are gone; a rerun makes them")
             _tell(folder, path, failed, as_json)
     return 0
+
+
+def _there(place: str) -> Callable[[str], bool]:
+    """What tells whether a folder, or an address, has a file of a name."""
+    if not is_address(place):
+        return lambda name: os.path.lexists(Path(place, name))
+    from avtool.batch import remote
+
+    names = set(remote.everything(place.rstrip("/") + "/"))
+    return names.__contains__
 
 
 def _tell(folder: str, path: Path, failed: bool, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from avtool.batch.address import WRITABLE, hidden, is_address, path_of, same
 from avtool.errors import InputError, shown
 from avtool.scratch import temporary_folder
 
@@ -37,6 +38,8 @@ class Job:
         made_of: the input whose output the source is, and so no input itself.
         key: what the input is called in a list; fault: why it cannot be done.
         alone: it needs a shard of its own, because it may kill its process.
+        address: of the source, where it is no file of this machine; see ``batch.remote``.
+        store: what comes before the outputs' paths where they go to an address; ends in ``/``.
     """
 
     source: Path
@@ -47,6 +50,8 @@ class Job:
     key: str = ""
     fault: str = ""
     alone: bool = False
+    address: str = ""
+    store: str = ""
 
     @property
     def title(self) -> str:
@@ -100,7 +105,9 @@ class Plan:
         named = [part for text in self.formats for part in text.split(",") if part]
         end = Path(self.out).suffix if self.out and self._is_file() else ""
         if named and end and [f".{n.lstrip('.')}" for n in named] != [end]:
-            raise InputError(f"-o {self.out} and -f {','.join(named)} disagree; give one of them")
+            raise InputError(
+                f"-o {hidden(str(self.out))} and -f {','.join(named)} disagree; give one of them"
+            )
         suffixes = [end] if end else [f".{n.lstrip('.')}" for n in named or self.defaults]
         known = list(dict.fromkeys(each for every in self.files.values() for each in every))
         found = []
@@ -128,16 +135,20 @@ class Plan:
             if len(inputs) != 1 or len(outputs) != 1:
                 raise InputError("-o - takes one input and one format; add -f npy, say")
         if self._is_file() and len(inputs) > 1:
-            raise InputError(f"-o {self.out} is one file for {len(inputs)} inputs; name a folder/")
+            out = hidden(str(self.out))
+            raise InputError(f"-o {out} is one file for {len(inputs)} inputs; name a folder/")
         # talk.mp4 and talk.wav side by side: both keep their suffix.
-        stems = Counter((each.below or Path()) / Path(each.name).stem for each in inputs)
+        stems = Counter((each.below or Path()) / each.path.stem for each in inputs)
         jobs, taken = [], {}  # type: list[Job], dict[Path, str]
-        for source, name, below, *_ in inputs:
+        for source, name, below, _, address in inputs:
             folder = below or Path()
-            stem = Path(name).stem if stems[folder / Path(name).stem] == 1 else Path(name).name
-            job = Job(source, name, self.root / folder / stem)
+            stem = source.stem if stems[folder / source.stem] == 1 else source.name
+            base = self.root / folder / stem
+            job = Job(source, name, base, address=address, store=self.store)
             for each, suffix in outputs:
-                path = Path(str(self.out)) if self._is_file() else job.named(each, suffix)
+                path = job.named(each, suffix)
+                if self._is_file():
+                    path = Path(str(self.out).removeprefix(self.store))
                 if path in taken:
                     raise InputError(f"{taken[path]} and {name} would both become {path}")
                 taken[path] = name
@@ -146,12 +157,29 @@ class Plan:
         names = {path.name for path in taken}
         if not self.later and names.isdisjoint(each.path.name for each in inputs):
             return jobs
-        return list(self._own(inputs, jobs, {_entry(path): name for path, name in taken.items()}))
+        made = {_entry(path, self.store and self.store + str(path)): n for path, n in taken.items()}
+        return list(self._own(inputs, jobs, made))
 
     @cached_property
     def root(self) -> Path:
-        """The folder of the outputs."""
-        return Path(self.out) if self.out and is_folder(self.out) else Path()
+        """The folder of the outputs, below the store if there is one."""
+        return Path(self.out) if self.out and is_folder(self.out) and not self.store else Path()
+
+    @cached_property
+    def store(self) -> str:
+        """The address of the folder of the outputs, ending in ``/``; empty where it is none.
+
+        Raises:
+            InputError: nothing can be written there.
+        """
+        if not self.out or "://" not in self.out:
+            return ""
+        if self.out.partition("://")[0] not in WRITABLE:
+            raise InputError(
+                f"-o {hidden(self.out)}: cannot be written to; "
+                f"use {', '.join(f'{each}://' for each in WRITABLE)}, or a folder"
+            )
+        return (self.out.rpartition("/")[0] if self._is_file() else self.out.rstrip("/")) + "/"
 
     def listed(self, inputs: Iterable[Input]) -> Iterator[Job]:
         """Jobs of the inputs of a list, one by one; their files are named after their keys.
@@ -160,7 +188,7 @@ class Plan:
             InputError: the formats, or -o and -f, do not fit, or -o is no folder.
         """
         if self.out == "-" or self._is_file():
-            raise InputError(f"-o {self.out}: a list's outputs go into a folder/")
+            raise InputError(f"-o {hidden(self.out or '')}: a list's outputs go into a folder/")
         outputs = [] if self.shards else self.outputs()
         ends = tuple(f".{name}{suffix}" for name, suffix in outputs)
         return (self._listed(each, outputs, ends) for each in inputs)
@@ -172,7 +200,12 @@ class Plan:
     def _listed(
         self, each: Input, outputs: Sequence[tuple[str, str]], ends: tuple[str, ...]
     ) -> Job:
-        job = Job(each.path, each.name, self.root / each.key, key=_valid(each.key))
+        job = Job(
+            *(each.path, each.name, self.root / each.key),
+            key=_valid(each.key),
+            address=each.address,
+            store=self.store,
+        )
         if self.shards == ".tar":  # whose readers end the key at its first dot
             folder, slash, last = job.key.rpartition("/")
             job = replace(job, key=folder + slash + last.replace(".", "_"))
@@ -206,22 +239,33 @@ class Plan:
 
     def _shard(self, jobs: Sequence[Job], name: str, number: int) -> Shard:
         path = self.root / f"{name}-{number:06}{self.shards}"
-        return Shard(path, str(path), path, parts=tuple(jobs), number=number)
+        parts = tuple(replace(job, store="") for job in jobs)  # theirs is the shard's
+        name = hidden(self.store) + str(path)
+        return Shard(path, name, path, parts=parts, number=number, store=self.store)
 
-    def shards_there(self, name: str) -> dict[int, Path]:
-        """Shards on the disk, by number."""
+    def shards_there(self, name: str) -> dict[int, str]:
+        """Shards that are there, by number: their paths, or addresses."""
         pattern = re.compile(rf"{re.escape(name)}-(\d{{6,}}){re.escape(self.shards)}")
-        paths = self.root.iterdir() if is_dir(self.root) else []
-        found = ((pattern.fullmatch(path.name), path) for path in paths)
-        return {int(match[1]): path for match, path in found if match}
+        names: Iterable[str] = []
+        if self.store:
+            from avtool.batch import remote  # which needs jobs itself
+
+            names = remote.shards(self.store)
+        elif is_dir(self.root):
+            names = (path.name for path in self.root.iterdir())
+        found = ((pattern.fullmatch(each), each) for each in names)
+        root = self.store or f"{self.root}/"
+        return {int(match[1]): root + each for match, each in found if match}
 
     def _own(
         self, inputs: Sequence[Input], jobs: list[Job], made: Mapping[Path, str]
     ) -> Iterator[Job]:
         """The jobs whose inputs are no earlier run's outputs; of what was named, each is kept."""
-        bases = {_entry(job.base): job.name for job in jobs}
+        bases = {
+            _entry(job.base, job.store and job.store + str(job.base)): job.name for job in jobs
+        }
         for (_, name, below, *_), job in zip(inputs, jobs, strict=True):
-            place = _entry(job.source)
+            place = _entry(job.source, job.address)
             maker = made.get(place, name)
             if self.later and (later := re.fullmatch(rf"(.+)\.{self.later}\.\w+", place.name)):
                 maker = bases.get(place.with_name(later[1]), maker)
@@ -233,13 +277,15 @@ class Plan:
 
 def refuse(jobs: Sequence[Job], read: Collection[tuple[int, int] | None]) -> None:
     """Raise InputError where an output is one of the files that are read, by whatever name."""
+    far = {same(job.address) for job in jobs if job.address}
     for job in jobs:
         for path in () if job.made_of else job.paths:
             with suppress(OSError):  # said when it is its turn
-                if (there := identity(path)) and there in read:
+                there = None if job.store else identity(path)
+                if (there and there in read) or (job.store and same(f"{job.store}{path}") in far):
                     raise InputError(
-                        f"{path}: is an input, and {job.name} would be written over it; "
-                        "name another -o"
+                        f"{hidden(job.store)}{path}: is an input, and {job.name} would be "
+                        "written over it; name another -o"
                     )
 
 
@@ -256,9 +302,9 @@ def identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _entry(path: Path) -> Path:
-    """A path in its one spelling; its last part may be a link."""
-    return _real(path.parent.absolute()) / path.name
+def _entry(path: Path, address: str = "") -> Path:
+    """A path in its one spelling, whose last part may be a link; or an address in its own."""
+    return Path(same(address)) if address else _real(path.parent.absolute()) / path.name
 
 
 @cache
@@ -268,6 +314,8 @@ def _real(folder: Path) -> Path:
 
 def is_folder(out: str) -> bool:
     """Whether -o names a folder: by its end, its being one, or its want of a suffix."""
+    if "://" in out and not path_of(out).partition("/")[2]:
+        return True  # a bucket, whose name may have dots
     return out.endswith(("/", os.sep)) or is_dir(out) or (out != "-" and not Path(out).suffix)
 
 
@@ -277,12 +325,21 @@ class Input(NamedTuple):
     Args:
         below: its folder under the one it was found in, if it was.
         key: what it is called in a list.
+        address: where it is no file of this machine; its name then tells no password.
     """
 
     path: Path
     name: str
     below: Path | None = None
     key: str = ""
+    address: str = ""
+
+
+def input_of(text: str, below: Path | None = None, key: str = "") -> Input:
+    """An input as it is named: by its path, or its address."""
+    if is_address(text):
+        return Input(Path(path_of(text)), hidden(text), below, key, text)
+    return Input(Path(text), text, below, key)
 
 
 def _valid(name: str) -> str:
@@ -297,24 +354,46 @@ def is_dir(path: Path | str) -> bool:
 
 @contextmanager
 def expanded(inputs: Sequence[str]) -> Iterator[list[Input]]:
-    """Inputs, of which folders become their media files, sorted.
+    """Inputs, of which folders become their media files, sorted; see ``searched``."""
+    with searched(inputs) as found:
+        yield list(found)
+
+
+@contextmanager
+def searched(inputs: Sequence[str]) -> Iterator[Iterator[Input]]:
+    """The same, one by one as they are found.
 
     A folder that cannot be searched is an input itself, and fails as one. stdin is spooled, because
     most containers need seeking.
     """
-    found: list[Input] = []
     with ExitStack() as stack:
-        for text in dict.fromkeys(inputs):
-            if text == "-":
-                found.append(Input(_spooled_stdin(stack), "stdin"))
-            elif is_dir(text):
-                files = _media_files(Path(text))
-                if not files:
-                    raise InputError(f"{text}: holds no media files")
-                found += [Input(p, str(p), _below(p, Path(text))) for p in files]
-            else:
-                found.append(Input(Path(text), text))
-        yield found
+        yield _searched(inputs, stack)
+
+
+def _searched(inputs: Sequence[str], stack: ExitStack) -> Iterator[Input]:
+    for text in dict.fromkeys(inputs):
+        if is_address(text):
+            from avtool.batch import remote  # which needs jobs itself
+
+            yield from (input_of(each, below) for each, below in remote.found(text))
+        elif text == "-":
+            yield Input(_spooled_stdin(stack), "stdin")
+        elif is_dir(text):
+            files = _media_files(Path(text))
+            if not files:
+                raise InputError(f"{text}: holds no media files")
+            yield from (Input(p, str(p), _below(p, Path(text))) for p in files)
+        else:
+            yield Input(Path(text), text)
+
+
+def refuse_addresses(inputs: Iterable[str | None], command: str) -> None:
+    """Raise InputError where a command that takes files of this machine is given others."""
+    for text in inputs:
+        if text and "://" in text:
+            raise InputError(
+                f"{hidden(text)}: is an address; 'avtool {command}' takes files of this machine"
+            )
 
 
 def _below(path: Path, folder: Path) -> Path:

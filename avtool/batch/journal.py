@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+from avtool.batch.address import hidden, is_address, same
 from avtool.batch.jobs import Job, Shard
 from avtool.batch.request import Report
 from avtool.errors import InputError, OutputError, shown
@@ -46,16 +47,26 @@ CREATE TABLE IF NOT EXISTS files (
 """
 
 
-def place_of(folder: Path, command: str) -> Path:
-    """The journal's file; readers of data sets pass over what begins with a dot."""
-    return folder / f".avtool-{command}.sqlite"
+def place_of(folder: Path | str, command: str) -> Path:
+    """The journal's file; readers of data sets pass over what begins with a dot.
+
+    SQLite cannot lie at an address: then it is a file of the working folder.
+    """
+    if is_address(folder):
+        return Path(f".avtool-{command}-{_mark(str(folder))}.sqlite")
+    return Path(folder) / f".avtool-{command}.sqlite"
+
+
+def _mark(store: str) -> str:
+    """What tells the journals of several addresses from each other."""
+    return blake2b(same(store).rstrip("/").encode(), digest_size=6).hexdigest()
 
 
 class Journal:
     """The journal of one run, for as long as it goes on.
 
     Args:
-        folder: of the outputs; it is made.
+        folder: of the outputs, which is made; or its address.
         request: all that the outputs depend on, as JSON has it; ``command`` names the journal.
         total: inputs in the list, if that is known.
         overwrite: all is made anew, and what an earlier run wrote down is forgotten.
@@ -66,10 +77,10 @@ class Journal:
     """
 
     def __init__(
-        self, folder: Path, request: Mapping[str, Any], total: int | None, overwrite: bool
+        self, folder: Path | str, request: Mapping[str, Any], total: int | None, overwrite: bool
     ) -> None:
         self.path = place_of(folder, request["command"])
-        self.folder, self.skipped = folder, 0
+        self.folder, self.skipped = hidden(str(folder)), 0
         self._given: deque[Job] = deque()
         self._rows: list[tuple[Any, ...]] = []
         self._shards: list[int] = []
@@ -88,11 +99,11 @@ class Journal:
 
     def _locked(self) -> int:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise OutputError(
-                f"{self.folder}: its journal cannot be written ({error.strerror}); "
+                f"{self.path.parent}: its journal cannot be written ({error.strerror}); "
                 "-o names another place"
             ) from error
         # Nobody else may be there, a run or a worker of one that was killed; our own may come.
@@ -175,7 +186,7 @@ class Journal:
         known = {key: rest for key, *rest in rows}
         given, new = [], []
         for job in chunk:
-            source = _hash(job.name)
+            source = _hash(same(job.address) if job.address else job.name)
             taken, state, run = known.get(job.key, (source, LEFT, 0))
             if taken != source:
                 words = f"its files would have the names of another input's ({job.key})"
@@ -235,7 +246,7 @@ class Journal:
         self._shards.clear()
         self._written = time.monotonic()
 
-    def agree(self, there: Mapping[int, Path], keys: Callable[[Path], Iterable[str]]) -> list[int]:
+    def agree(self, there: Mapping[int, str], keys: Callable[[str], Iterable[str]]) -> list[int]:
         """Hold what is written down against the shards that are there.
 
         Args:
@@ -262,7 +273,7 @@ class Journal:
                 if any(not self._db.execute(told, row).rowcount for row in rows):
                     self._db.execute("ROLLBACK")
                     raise InputError(
-                        f"{there[number]}: is not of this run; name another -o, "
+                        f"{hidden(there[number])}: is not of this run; name another -o, "
                         "or --overwrite makes all anew"
                     )
                 self._db.execute("INSERT INTO shards VALUES (?)", (number,))
@@ -292,9 +303,11 @@ class Told:
         return None if self.listed is None else max(0, self.listed - self.done - self.failed)
 
 
-def journals(folder: Path) -> list[Path]:
-    """The journals in a folder, sorted."""
-    return sorted(folder.glob(".avtool-*.sqlite"))
+def journals(folder: str) -> list[Path]:
+    """The journals of the runs into a folder, or to an address, sorted."""
+    if is_address(folder):
+        return sorted(Path().glob(f".avtool-*-{_mark(folder)}.sqlite"))
+    return sorted(p for p in Path(folder).glob(".avtool-*.sqlite") if "-" not in p.stem[8:])
 
 
 def told(path: Path) -> Told:
@@ -328,8 +341,11 @@ def failures(path: Path) -> Iterator[tuple[str, str]]:
         yield from db.execute("SELECT name, reason FROM files WHERE state >= ?", (FAILED,))
 
 
-def check(path: Path) -> int:
+def check(path: Path, there: Callable[[str], bool]) -> int:
     """Look for the files of all that is done; what lacks one is left again, and counted.
+
+    Args:
+        there: whether the folder of the outputs has a file of a name.
 
     Raises:
         OutputError: the journal cannot be written.
@@ -342,7 +358,7 @@ def check(path: Path) -> int:
             gone = [
                 (LEFT, key)
                 for key, shard in rows
-                if not all(map(os.path.lexists, _files(path.parent, key, shard, request)))
+                if not all(map(there, _files(key, shard, request)))
             ]
             db.execute("BEGIN")
             db.executemany("UPDATE files SET state = ?, shard = NULL WHERE key = ?", gone)
@@ -352,11 +368,10 @@ def check(path: Path) -> int:
     return len(gone)
 
 
-def _files(root: Path, key: str, shard: int | None, request: Mapping[str, Any]) -> list[Path]:
+def _files(key: str, shard: int | None, request: Mapping[str, Any]) -> list[str]:
     if shard is not None:
-        return [root / f"{request['command']}-{shard:06}{request['files'][0][1]}"]
-    base = root / key
-    return [base.with_name(f"{base.name}.{field}{suffix}") for field, suffix in request["files"]]
+        return [f"{request['command']}-{shard:06}{request['files'][0][1]}"]
+    return [f"{key}.{field}{suffix}" for field, suffix in request["files"]]
 
 
 @contextmanager
@@ -386,7 +401,7 @@ def _taken(lock: int, how: int) -> bool:
 
 
 @contextmanager
-def attended(folder: Path, command: str) -> Iterator[None]:
+def attended(folder: Path | str, command: str) -> Iterator[None]:
     """While a shard is written: no other run begins, which would give its number away.
 
     Raises:
@@ -395,7 +410,7 @@ def attended(folder: Path, command: str) -> Iterator[None]:
     lock = os.open(place_of(folder, command).with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o666)
     try:
         if not _taken(lock, fcntl.LOCK_SH):
-            raise OutputError(f"{folder}: another run is at work there; wait for it")
+            raise OutputError(f"{hidden(str(folder))}: another run is at work there; wait for it")
         yield
     finally:
         os.close(lock)

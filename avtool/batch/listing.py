@@ -10,7 +10,8 @@ from pathlib import Path
 from posixpath import normpath, splitext
 from typing import IO
 
-from avtool.batch.jobs import Input
+from avtool.batch.address import is_address, path_of
+from avtool.batch.jobs import Input, input_of
 from avtool.errors import InputError
 
 CHUNK = 1 << 16  # bytes, or rows of a Parquet file
@@ -32,7 +33,7 @@ def listed(place: str) -> Iterator[Input]:
         return
     with _opened(place) as file:
         for name in _names(file):
-            yield Input(Path(name), name, key=key_of(name))
+            yield input_of(name, key=key_of(name))
 
 
 def counted(place: str) -> int | None:
@@ -56,7 +57,8 @@ def key_of(name: str) -> str:
     >>> key_of("/data/a/talk.wav"), key_of("../b/./talk.wav"), key_of("s3://bucket/talk.v2.wav")
     ('data/a/talk', 'b/talk', 'bucket/talk.v2')
     """
-    return splitext(_below(name.partition("://")[2] or name))[0]
+    name = path_of(name) if is_address(name) else name.partition("://")[2] or name
+    return splitext(_below(name))[0]
 
 
 def _below(path: str) -> str:
@@ -126,4 +128,4 @@ def _rows(place: str) -> Iterator[Input]:
             for path, *ids in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 if path:
                     key = _below(str(ids[0])) if ids and ids[0] is not None else key_of(path)
-                    yield Input(Path(path), path, key=key)
+                    yield input_of(path, key=key)

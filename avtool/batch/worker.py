@@ -28,6 +28,7 @@ class Worker:
         overwrite: outputs that exist are made again.
         read: the ``identity`` of files that no output may replace.
         debug: what is raised by work is not reported but raised.
+        there: whether an output exists, where it is to lie elsewhere in the end.
     """
 
     work: Work
@@ -35,6 +36,7 @@ class Worker:
     overwrite: bool = False
     read: frozenset[tuple[int, int] | None] = frozenset()
     debug: bool = False
+    there: Callable[[Path], bool] | None = None
 
     def __call__(self, job: Job, tick: Tick) -> Report:
         began = time.monotonic()
@@ -70,6 +72,8 @@ class Worker:
 
     def _wanted(self, path: Path) -> bool:
         """Whether a file is to be written; one that is read never is."""
+        if self.there is not None:
+            return self.overwrite or not self.there(path)
         with unwritable(path):
             there = identity(path)
         if there in self.read and self.overwrite:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from avtool import scratch
-from avtool.batch import thread
-from avtool.batch.jobs import Input, Job, Plan, expanded, identity, refuse
+from avtool.batch import remote, thread
+from avtool.batch.address import is_address
+from avtool.batch.jobs import Input, Job, Plan, expanded, identity, refuse, searched
 from avtool.batch.request import Report, Request, Tick
 from avtool.batch.worker import Work, Worker
 from avtool.cli.signals import INTERRUPTED, Interrupted
@@ -100,7 +101,7 @@ def execute(
         facts = {"command": request.command, **request.facts(), "files": plan.written()}
         facts.pop("device", None)  # which resumes a run as well
         facts = json.loads(json.dumps(facts))
-        with Journal(plan.root, facts, total, batch.overwrite) as journal:
+        with Journal(plan.store or plan.root, facts, total, batch.overwrite) as journal:
             jobs = journal.todo(jobs, batch.retry_failed)
             if keys is not None:
                 taken = _agreed(journal, plan, request.command, keys, batch.overwrite)
@@ -127,12 +128,16 @@ def _inputs(
     if files is not None:
         yield listed(files), counted(files)
         return
-    with expanded(inputs) as found:
-        named = (
-            each._replace(key=key_of(str(each.below / each.path.name) if each.below else each.name))
-            for each in found
-        )
-        yield named, len(found)
+    with searched(inputs) as found:
+        total = None
+        if not any(map(is_address, inputs)):  # which may hold more than memory does
+            every = list(found)
+            found, total = iter(every), len(every)
+        yield (each._replace(key=key_of(_place(each))) for each in found), total
+
+
+def _place(each: Input) -> str:
+    return str(each.below / each.path.name) if each.below else each.address or each.name
 
 
 def _agreed(
@@ -145,11 +150,14 @@ def _agreed(
     """The numbers of the shards that are there, and that the journal now agrees with."""
     there = plan.shards_there(name)
     if overwrite:
-        for path in there.values():
-            path.unlink()
+        for place in there.values():
+            if plan.store:
+                remote.remove(place)
+            else:
+                Path(place).unlink()
         return set()
-    if gone := journal.agree(there, keys):
-        say.note(f"{plan.root}: {len(gone)} shards are gone, so their files are made again")
+    if gone := journal.agree(there, remote.reading(keys)):
+        say.note(f"{journal.folder}: {len(gone)} shards are gone, so their files are made again")
     return set(there)
 
 
@@ -202,7 +210,7 @@ def drive(
     total = len(named) if isinstance(jobs, Sequence) else total
     kept = _identities(
         [*read, *([Path(own)] if own else [])]
-        + [job.source for job in named if overwrite or not job.made_of]
+        + [job.source for job in named if (overwrite or not job.made_of) and not job.address]
     )
     refuse(named, kept)
     scratch.clear(Path(tempfile.gettempdir()))
@@ -214,7 +222,7 @@ def drive(
         if out == "-":
             work, jobs = _streamed(work, named, stack.enter_context(scratch.temporary_folder()))
         progress = stack.enter_context(Progress(total))
-        do = Worker(work, complete, overwrite, frozenset(kept), say.debug)
+        do = remote.Fetching(Worker(work, complete, overwrite, frozenset(kept), say.debug))
         count = _fitting(named, request, total) if at_once is None else at_once
         count = count if total is None else min(count, total)
         words = partial(child, say.quiet, say.verbose, say.debug)
@@ -289,7 +297,8 @@ def _fitting(jobs: Sequence[Job], request: Request | None, total: int | None) ->
     heavy = 0
     for each in jobs:
         with suppress(OSError):  # said when it is its turn
-            heavy += each.source.stat().st_size
+            # Of what lies at an address nothing is known before it is fetched.
+            heavy += 0 if each.address else each.source.stat().st_size
     return processes.cores() if heavy >= MUCH_BYTES else 1
 
 

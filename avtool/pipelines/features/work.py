@@ -110,21 +110,23 @@ def work_shard(name: str, wanted: Spec, request: Request, job: Job, tick: Tick) 
     """Compute the features of a shard's files, and write those that there are."""
     if not isinstance(job, Shard):
         raise TypeError(f"{job.name}: is no shard")
+    from avtool.batch import remote
     from avtool.batch.journal import attended
     from avtool.save import shards
 
     reports: list[Report] = []
     with (
         suppress(_Empty),
-        attended(job.base.parent, name),
+        attended(job.store or job.base.parent, name),
         replacing(job.base) as part,
         closing(shards.shard(part, job.base.suffix)) as shard,
     ):
 
         def one(member: Job, ticked: Tick) -> Report:
-            values, warnings = _values(name, wanted, request, member, ticked)
-            for field, value in values.items():
-                shard.add(member.key, member.name, field, value)
+            with remote.here(member, ticked) as near:
+                values, warnings = _values(name, wanted, request, near, ticked)
+                for field, value in values.items():
+                    shard.add(member.key, member.name, field, value)
             return Report(member.name, outputs=[str(job.base)], warnings=warnings)
 
         do = Worker(one, debug=say.debug)

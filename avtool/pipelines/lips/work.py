@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import typer
 
 from avtool import media
-from avtool.batch.jobs import Input, Job, Plan, expanded, is_dir
+from avtool.batch.jobs import Input, Job, Plan, expanded, is_dir, refuse_addresses
 from avtool.batch.request import Report, Request, Tick, stages
 from avtool.cli.drive import drive
 from avtool.errors import InputError, MediaError
@@ -86,6 +86,7 @@ def run(
         raise InputError(f"--fps {extra['fps']}: curves have 25 or 60 frames a second")
     if curves is not None:
         sink_of(Curves, Path(curves).suffix)
+    refuse_addresses([*inputs, out, curves], "lips")
     with ExitStack() as stack:
         found = stack.enter_context(expanded(inputs))
         if text is not None:

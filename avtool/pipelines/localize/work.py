@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from avtool import media
-from avtool.batch.jobs import Job, expanded
+from avtool.batch.jobs import Job, expanded, refuse_addresses
 from avtool.batch.request import Report, Request, Tick, stages
 from avtool.cli.drive import drive
 from avtool.cli.terminal import say
@@ -73,6 +73,7 @@ def _size(source: Media) -> tuple[int, int]:
 
 def audited(inputs: list[str], request: Request, as_json: bool) -> int:
     """How far each clip's map moves with other sounds; printed, nothing is written."""
+    refuse_addresses(inputs, "localize --audit")
     with expanded(inputs) as found:
         jobs = [Job(path, name) for path, name, *_ in found]
         tables: dict[str, list[Moved]] = {}
