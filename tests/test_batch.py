@@ -140,8 +140,9 @@ def test_interrupted(number: int, jobs: str, tmp_path: Path, long_video: Path) -
     _, words = run.communicate()
     guard.cancel()
     assert run.returncode == 130
-    done = os.listdir(tmp_path / "out")  # one that was all but done may end after the signal
-    assert words.splitlines()[-1] == f"avtool: interrupted; {len(done)} of 6 done, a rerun goes on"
+    done = os.listdir(tmp_path / "out")  # one may end between the signal and its answer
+    told = [f"avtool: interrupted; {len(done) - n} of 6 done, a rerun goes on" for n in (0, 1)]
+    assert words.splitlines()[-1] in told
     assert "Traceback" not in words
     assert len(done) < 6 and {path.split(".", 1)[1] for path in done} == {"mel.npy"}
     assert not children_of(run.pid)

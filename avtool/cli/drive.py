@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from avtool import scratch
-from avtool.batch import remote, thread
+from avtool.batch import thread
 from avtool.batch.address import is_address
 from avtool.batch.jobs import Input, Job, Plan, expanded, identity, refuse, searched
 from avtool.batch.request import Report, Request, Tick
@@ -148,6 +148,8 @@ def _agreed(
     overwrite: bool,
 ) -> set[int]:
     """The numbers of the shards that are there, and that the journal now agrees with."""
+    from avtool.batch import remote
+
     there = plan.shards_there(name)
     if overwrite:
         for place in there.values():
@@ -222,7 +224,12 @@ def drive(
         if out == "-":
             work, jobs = _streamed(work, named, stack.enter_context(scratch.temporary_folder()))
         progress = stack.enter_context(Progress(total))
-        do = remote.Fetching(Worker(work, complete, overwrite, frozenset(kept), say.debug))
+        worker = Worker(work, complete, overwrite, frozenset(kept), say.debug)
+        do: Work = worker
+        if journal or any(job.address or job.store for job in named):
+            from avtool.batch import remote
+
+            do = remote.Fetching(worker)
         count = _fitting(named, request, total) if at_once is None else at_once
         count = count if total is None else min(count, total)
         words = partial(child, say.quiet, say.verbose, say.debug)
