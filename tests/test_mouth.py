@@ -203,6 +203,28 @@ def test_a_donor_is_put_in_the_light_of_the_picture(face: tuple[Array, Array]) -
     assert dimmed / usual == pytest.approx(0.7, abs=0.04)
 
 
+@pytest.mark.parametrize("colour", [None, (255, 255, 255), (255, 240, 200), (90, 10, 20)])
+def test_more_light_makes_no_pixel_darker(
+    face: tuple[Array, Array], colour: tuple[int, int, int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The inside of a mouth, drawn or a donor's of any colour, under every gain of the light."""
+    image, points = face
+    wide = opened(points, 0.1)
+    painter = Painter()
+    if colour:
+        talking = painter.paint(image, points, wide, 0.1)
+        inner = wide[[*MOUTH.upper[-1], *MOUTH.lower[-1][-2:0:-1]], :2]
+        cv2.fillPoly(talking, [np.round(inner).astype(np.int32)], colour)
+        painter = Painter()
+        painter.learn(talking, wide, 0.1)
+    before = np.zeros(image.shape, int)
+    for gain in (0.6, 0.8, 1.0, 1.2, 1.35, 1.5):
+        monkeypatch.setattr(Painter, "_brighter", lambda self, image, points, gain=gain: gain)
+        out = painter.paint(image, points, wide, 0.1).astype(int)
+        assert (out >= before - 1).all(), gain
+        before = out
+
+
 def test_a_field_between_nodes_has_no_ripples() -> None:
     grid = Grid(0, 0, 10, 12, 12)
     ramp = np.zeros((12, 12, 2), np.float32)

@@ -114,7 +114,8 @@ class Painter:
             filled = deep + (filled - deep) * lit
         else:
             filled = behind[part].astype(np.float32)
-        skin[part] = np.round(skin[part] * (1 - share) + filled * share)
+        # A donor in a brighter light may pass white, and 256 is no brighter than 0.
+        skin[part] = np.clip(np.round(skin[part] * (1 - share) + filled * share), 0, 255)
         return np.asarray(skin)
 
     def _where(self, pose: Pose) -> tuple[float, float]:
