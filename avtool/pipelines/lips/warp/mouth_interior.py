@@ -19,9 +19,13 @@ DEPTH = -0.22  # z of the front teeth in head coordinates
 LEFT, TOP, WIDE, HIGH = -0.42, -0.25, 0.84, 0.65  # a plate, head units around the closed lips
 FINEST = 500.0  # pixels of a plate to a head unit at most
 DIP = 0.7  # of the teeth's brightness: what is darker is a gap below them
+LONGEST = 0.085  # head units below where lips meet, that an upper tooth may reach
 JAW = 0.9  # how far the lower teeth sink for a chin that sinks by 1
 
 # Widths of the teeth from the middle outwards, in head units of some 90 mm.
+ENAMEL = np.array([0.98, 0.95, 0.88])  # beside what is white
+GAP = 0.34  # of the light that is missing between two teeth
+CORNER = (0.10, 0.27)  # head units from the middle, from where teeth get dark to where they are
 UPPER = (0.094, 0.074, 0.082, 0.076, 0.074, 0.1)
 LOWER = (0.060, 0.064, 0.074, 0.076, 0.076, 0.1)
 
@@ -74,26 +78,28 @@ def drawn(unit: float, rest: tuple[float, float], white: Array, skin: Array) -> 
         ends = np.cumsum(widths)
         number = np.minimum(np.searchsorted(ends, along), len(widths) - 1)
         wide = np.array(widths)[number]
-        return number, 2 * (along - ends[number]) / wide + 1, np.cos(turn)
+        # Beyond the last tooth there is none.
+        return number, np.clip(2 * (along - ends[number]) / wide + 1, -1, 1), np.cos(turn)
 
     def teeth(number: Array, place: Array, facing: Array, edge: Array, root: Array) -> Array:
         """RGBA of one row of teeth between its biting edge and its root (y of each x)."""
         way = np.sign(root - edge)
         from_edge, from_root = (y - edge) * way, (root - y) * way
         tall = np.clip(from_edge / np.abs(root - edge), 0, 1)
-        form = 1 - 0.10 * place**2 - 0.16 * np.abs(place) ** 8
-        shade = (0.50 + 0.50 * eased(facing * 1.25)) * form
+        form = 1 - 0.10 * place**2 - GAP * np.abs(place) ** 10
+        # What the cheeks keep from the light, towards the corners.
+        shade = (1 - 0.72 * eased((np.abs(x) - CORNER[0]) / (CORNER[1] - CORNER[0]))) * form
         shade = shade * (0.90 + 0.10 * eased(tall / 0.25)) * (1 - 0.10 * eased(tall * 1.3 - 0.3))
-        enamel = white * np.array([0.90, 0.84, 0.73]) * shade[..., None]
-        enamel = enamel * (1 - eased(tall)[..., None] * np.array([0.0, 0.02, 0.07]))
+        enamel = white * ENAMEL * shade[..., None]
+        enamel = enamel * (1 - eased(tall)[..., None] * np.array([0.0, 0.02, 0.06]))
         pink = gum * (0.55 + 0.45 * eased(facing))[None, :, None]
         mixed = pink + cover(from_root, 2.5 * soft)[..., None] * (enamel - pink)
         alpha = cover(from_edge) * eased((facing - 0.12) / 0.25)
         return np.concatenate([np.clip(mixed, 0, 255), 255 * alpha[..., None]], -1)
 
     number, place, facing = arch(UPPER, 0.335)
-    edge = 0.058 - np.array([0.0, 0.008, 0.003, 0.008, 0.010, 0.012])[number]
-    edge = edge - 0.011 * np.abs(place) ** 6 - 0.045 * (1 - facing) ** 1.5
+    edge = 0.052 - np.array([0.0, 0.008, 0.002, 0.006, 0.008, 0.010])[number]
+    edge = edge - 0.014 * np.abs(place) ** 6 - 0.45 * x**2
     root = -0.088 + 0.022 * place**2 - 0.012 * (number == 1)
     upper = teeth(number, place, facing, edge, root)
 
@@ -160,8 +166,12 @@ def taken(
     # No dark below them: the teeth hide all that belongs to the jaw.
     parted = bool(light[split] < DIP * light[teeth])
     split = split if parted else len(light)
+    # Teeth that are clenched are two rows, one of them the jaw's.
+    lowest = round((LONGEST - TOP) * density) - int(rows[0])
+    if lowest < split:
+        split, parted = max(1, lowest), True
     dark = np.percentile(plate[mouth > 0], 4, axis=0)
-    fade = np.exp(-far / (0.10 * density))[..., None]
+    fade = np.exp(-far / (0.05 * density))[..., None]
     whole = dark + (plate + away * (around.astype(np.float32) - plate) - dark) * fade
     down = (np.arange(size[1]) - rows[0] - split) / (0.02 * density)
     above = np.broadcast_to((255 * eased(0.5 - down))[:, None, None], (*size[::-1], 1))

@@ -15,6 +15,8 @@ SOFT = 0.014  # head units over which a lip's edge ends
 LASH = np.array([0.40, 0.46, 0.50], np.float32)  # of the light that lashes take
 WIDE = 0.12  # head units of an open mouth that shows all there is to see
 DEEP = np.array([0.36, 0.18, 0.16])  # of the skin's light, what is left between lips
+LUMA = np.array([0.30, 0.59, 0.11])
+PALER = 0.75  # of an eye's white that is seen between lids
 CHEEKS = [50, 280, 205, 425, 101, 330, 36, 266]
 
 
@@ -28,7 +30,8 @@ class Painter:
         self._level = 0.0  # of the light on the face that the plates are from
 
     def learn(self, image: Array, points: Array, drop: float) -> None:
-        """Keep the inside of this picture's mouth if none was open wider and sharper so far.
+        """Keep the inside of this picture's mouth if none was open wider and sharper so far, with
+        more teeth in sight.
 
         Args:
             image, points, drop: as for ``paint``, of the picture as it is.
@@ -36,7 +39,9 @@ class Painter:
         pose = Pose.of(points)
         upper, lower = edges(MOUTH, points, pose.unit)
         gap = float(np.hypot(*(lower - upper).T).max()) / pose.unit
-        worth = min(gap, WIDE) * _sharpness(image, points) if gap > 0.05 else 0.0
+        worth = 0.0
+        if gap > 0.05:
+            worth = min(gap, WIDE) * _sharpness(image, points) * (0.2 + _teeth(image, points))
         if worth > self._best:
             plates = inside.taken(image, points, drop, self._where(pose))
             if plates is not None:
@@ -152,6 +157,23 @@ def _sharpness(image: Array, points: Array) -> float:
     return float(cv2.Laplacian(box, cv2.CV_32F).std()) if box.size else 0.0
 
 
+def _teeth(image: Array, points: Array) -> float:
+    """How much of the open mouth is bright, and paler than the skin around it, 0 to 1."""
+    rows, columns = _around(points, image.shape)
+    upper, lower = edges(MOUTH, points, Pose.of(points).unit)
+    outline = np.round(np.concatenate([upper, lower[-2:0:-1]])).astype(np.int32)
+    box = image[rows, columns].astype(np.float32)
+    mask = np.zeros(box.shape[:2], np.uint8)
+    if mask.size:
+        cv2.fillPoly(mask, [outline - [columns.start, rows.start]], 1)
+    if not mask.any():
+        return 0.0
+    _, skin = _light(image, points)
+    seen = box[mask > 0]
+    pale = seen.min(1) / np.maximum(seen.max(1), 1) > skin.min() / max(float(skin.max()), 1.0) + 0.1
+    return float((pale & (seen @ LUMA > 0.6 * float(skin @ LUMA))).mean())
+
+
 def _level(image: Array, points: Array) -> float:
     """How bright the skin around the lips is."""
     rows, columns = _around(points, image.shape)
@@ -182,7 +204,11 @@ def _shadow(open_: Array, unit: float, seen: bool) -> Array:
 
 
 def _light(image: Array, points: Array) -> tuple[Array, Array]:
-    """What white and this person's skin look like in the light on the face, float [3] each."""
+    """What white and this person's skin look like in the light on the face, float [3] each.
+
+    The colour of white is that of the eyes where they are least like skin, made paler by as much
+    as lids and iris mix into it; how bright it is, what skin and eyes tell together.
+    """
     height, width = image.shape[:2]
     x, y = np.round(points[CHEEKS, :2]).astype(int).T
     inside_ = (x >= 0) & (x < width) & (y >= 0) & (y < height)
@@ -191,12 +217,12 @@ def _light(image: Array, points: Array) -> tuple[Array, Array]:
     for eye in EYES:
         outline = [*eye.upper[-1], *eye.lower[-1][-2:0:-1]]
         cv2.fillPoly(eyes, [np.round(points[outline, :2]).astype(np.int32)], 1)
-    seen = image[eyes > 0].astype(np.float64)
-    level = float(skin.mean())
-    white = skin.mean() * np.array([1.25, 1.2, 1.12])
+    seen = image[eyes > 0].astype(np.float64) + 1
+    colour, level = np.ones(3), 1.12 * float(skin @ LUMA)
     if len(seen) > 20:
-        bright = seen.mean(1)
-        top = seen[(bright >= np.quantile(bright, 0.75)) & (bright <= np.quantile(bright, 0.95))]
-        white = 0.5 * white + 0.5 * top.mean(0)
-    bound = np.clip(white.mean(), 1.0 * level, 1.7 * level + 20)
-    return np.minimum(white * bound / max(white.mean(), 1.0), 235), skin
+        bright, blue = seen @ LUMA, seen[:, 2] / seen.sum(1)
+        pale = (blue >= np.quantile(blue, 0.6)) & (bright >= np.quantile(bright, 0.5))
+        if pale.any():
+            colour = (seen[pale].mean(0) / seen[pale].mean()) ** PALER
+        level = max(level, 1.1 * float(np.quantile(bright, 0.95)))
+    return np.minimum(colour / (colour @ LUMA) * level, 245), skin
