@@ -26,7 +26,9 @@ from scipy.optimize import nnls
 from avtool import media
 from avtool.errors import InputError
 from avtool.face import LIPS, Landmarker, Track, align, track
+from avtool.head import model
 from avtool.head.model import UNITS
+from avtool.head.render import Camera, render
 from avtool.media import Clip, Spec
 from avtool.media.image import read_picture
 from avtool.metrics import lips as metric
@@ -296,6 +298,29 @@ def test_one_line_for_what_cannot_be(voice: np.ndarray) -> None:
         lips.run(said(voice[:8000]), lips.Options(face=2), source=read_picture(FACE))
     with pytest.raises(InputError, match="no sound to be said"):
         lips.run(said(np.zeros(0)), source=read_picture(FACE))
+
+
+def test_a_photo_with_an_open_mouth(voice: np.ndarray) -> None:
+    """It is shut, with both lips; one that is wider open than can be shut is refused."""
+    head, quiet = model.load(), said(np.zeros(1600, np.float32))
+    base = head.shape(lips.IDENTITY)
+    shut, wide, gaping = (
+        render(head, head.vertices(base, {"jawOpen": amount}), lips.DRAWN, Camera(*lips.SIZE))
+        for amount in (0.0, 0.6, 1.0)
+    )
+    landmarker = Landmarker()
+
+    def lips_of(image: np.ndarray) -> np.ndarray:
+        return align(landmarker.in_box(image, track([image])[0].boxes[0])[0])[0]
+
+    made = next(iter(lips.run(quiet, lips.Options(still=True), source=wide).lips.images()))
+    before, after, true = map(lips_of, (wide, made, shut))
+    assert before[14, 1] - before[13, 1] > 0.2 and after[14, 1] - after[13, 1] < 0.03
+    for outer, inner in ((0, 13), (17, 14)):  # as thick as those of the same head, shut
+        thick = [abs(each[outer, 1] - each[inner, 1]) for each in (after, true)]
+        assert thick[0] == pytest.approx(thick[1], rel=0.3)
+    with pytest.raises(InputError, match=r"open by \d+ % .* give a photo with closed lips"):
+        lips.run(quiet, source=gaping)
 
 
 def test_a_photo_stands_upright(tmp_path: Path) -> None:

@@ -10,8 +10,11 @@ import pytest
 from PIL import Image
 
 from avtool.face import Detector, Landmarker
-from avtool.pipelines.lips.warp import Painter
-from avtool.pipelines.lips.warp.mouth_interior import JAW
+from avtool.models import weights
+from avtool.pipelines.lips.model import LipMotion
+from avtool.pipelines.lips.speech_to_motion import Motion
+from avtool.pipelines.lips.warp import Painter, lip_edges
+from avtool.pipelines.lips.warp.mouth_interior import JAW, LEFT, drawn
 from avtool.pipelines.lips.warp.splines import Grid
 from avtool.pipelines.lips.warp.topology import EYES, MOUTH, Pose
 from avtool.values import Array
@@ -91,10 +94,45 @@ def test_a_closed_mouth_shows_no_inside(face: tuple[Array, Array]) -> None:
     talking = Painter().paint(image, points, wide, 0.12)
     inner = wide[[*MOUTH.upper[-1], *MOUTH.lower[-1][-2:0:-1]], :2]
     cv2.fillPoly(talking, [np.round(inner).astype(np.int32)], (0, 255, 0))
-    shut = Painter().paint(talking, wide, points, 0.0)
+    pose = Pose.of(wide)
+    ended = pose.laid(wide, lip_edges.ended(pose.own, lip_edges.found(talking, wide)))
+    shut = Painter().paint(talking, ended, points, 0.0)
     before, after = ((k.astype(int) @ [-1, 2, -1] > 100).sum() for k in (talking, shut))
     assert before > 1000
-    assert after < 0.01 * before  # a pixel of the polygon in each corner lies on the lips
+    assert after < 0.015 * before  # a pixel of the polygon in each corner lies on the lips
+
+
+@pytest.mark.parametrize(("above", "below"), [(0.0, 0.0), (0.0, 0.04), (0.03, 0.0), (0.02, 0.03)])
+def test_lips_end_where_the_picture_shows_it(
+    face: tuple[Array, Array], above: float, below: float
+) -> None:
+    """Teeth that reach further under the lips than the mesh's opening, as in real pictures."""
+    image, points = face
+    wide = opened(points, 0.1)
+    talking = Painter().paint(image, points, wide, 0.1)
+    pose = Pose.of(wide)
+    true = np.outer([above, below], np.sin(np.linspace(0, np.pi, 11))[1:-1])
+    reach = pose.laid(wide, lip_edges.ended(pose.own, true))
+    inner = reach[[*MOUTH.upper[-1], *MOUTH.lower[-1][-2:0:-1]], :2]
+    cv2.fillPoly(talking, [np.round(inner).astype(np.int32)], (225, 220, 205))
+    found = lip_edges.found(talking, wide)
+    off = np.abs(found - true)[:, 2:-2]
+    assert off.mean() < 0.012 and (off > 0.02).sum() <= 1  # gloss may look like a tooth
+
+
+@pytest.mark.parametrize("by", [0.0, 0.08, 0.18, 0.25])
+def test_closed_lips_are_as_thick_as_they_were(face: tuple[Array, Array], by: float) -> None:
+    """However wide the mouth was open: no lip is lost, none overlaps the other."""
+    _, points = face
+    model = weights.load(LipMotion)
+    none = np.zeros((1, 40), np.float32)
+    moved = Motion(none[:, :12], none, model.shapes.numpy(), model.units.numpy(), 0.0)
+    own = Pose.of(opened(points, by)).own
+    shut = moved.shut(own)
+    assert -0.005 < shut[LOWER_LIP, 1] - shut[UPPER_LIP, 1] < 0.03
+    for outer, inner in ((0, UPPER_LIP), (17, LOWER_LIP)):
+        before, after = (abs(each[outer, 1] - each[inner, 1]) for each in (own, shut))
+        assert after == pytest.approx(before, rel=0.25)
 
 
 def test_upper_teeth_stay_and_lower_follow_the_jaw(face: tuple[Array, Array]) -> None:
@@ -201,6 +239,46 @@ def test_a_donor_is_put_in_the_light_of_the_picture(face: tuple[Array, Array]) -
     hole = cv2.fillPoly(np.zeros(image.shape[:2], np.uint8), [np.round(inner).astype(int)], 1) > 0
     usual, dimmed = (painter.paint(k, points, wide, 0.1)[hole].mean() for k in (image, dim))
     assert dimmed / usual == pytest.approx(0.7, abs=0.04)
+
+
+@pytest.mark.parametrize("cast", [(1.0, 1.0, 1.0), (1.0, 0.8, 0.5), (0.75, 0.9, 1.0)])
+def test_teeth_are_white_in_the_light_of_the_picture(
+    face: tuple[Array, Array], cast: tuple[float, float, float]
+) -> None:
+    """Whatever colour the light is, and whatever colour the skin: by von Kries, who scales."""
+    image, points = face
+    wide = opened(points, 0.1)
+    middle = np.round(wide[[UPPER_LIP, LOWER_LIP], :2].mean(0) - [0, 8]).astype(int)
+    spot = slice(middle[1] - 3, middle[1] + 3), slice(middle[0] - 12, middle[0] + 12)
+
+    def teeth(picture: Array) -> Array:
+        seen = Painter().paint(picture, points, wide, 0.1)[spot].reshape(-1, 3).astype(float)
+        return seen[seen.mean(1) > np.quantile(seen.mean(1), 0.5)].mean(0)
+
+    plain, lit = teeth(image), teeth((image * cast).astype(np.uint8))
+    assert plain.min() / plain.max() > 0.72  # no khaki
+    np.testing.assert_allclose(lit / lit.sum(), plain * cast / (plain @ cast), atol=0.025)
+    painted = image.copy()
+    cheeks = np.arange(image.shape[0])[:, None] > points[[145, 374], 1].max() + 12
+    painted[cheeks[:, 0]] = (image[cheeks[:, 0]] * [1.0, 0.85, 0.6]).astype(np.uint8)
+    other = teeth(painted)
+    np.testing.assert_allclose(other / other.sum(), plain / plain.sum(), atol=0.025)
+
+
+def test_drawn_teeth_are_an_arch_that_ends_in_the_dark() -> None:
+    """Higher and darker towards the corners, with gaps; the lower row is the jaw's alone."""
+    white, skin = np.array([230.0, 225, 215]), np.array([200.0, 150, 120])
+    plates = drawn(400.0, (0.0, 0.75), white, skin)
+    columns = np.round((np.array([0.03, 0.2, 0.26]) - LEFT) * plates.density).astype(int)
+    alpha, light = plates.upper[..., 3], plates.upper[..., :3].mean(2)
+    ends = [int(np.flatnonzero(alpha[:, column] > 128)[-1]) for column in columns]
+    assert ends[0] > ends[1] + 4 and ends[1] > ends[2]
+    row = ends[0] - round(0.05 * plates.density)
+    bright = [light[row - 20 : row, column - 6 : column + 6].mean() for column in columns]
+    assert bright[0] > 170 and bright[1] < 0.75 * bright[0] and bright[2] < 0.5 * bright[0]
+    gap = round(-LEFT * plates.density)  # between the middle ones
+    assert light[row, gap] < 0.85 * light[row, gap + 18]
+    assert not (plates.upper[ends[0] + 20 :, :, 3] > 8).any()
 
 
 @pytest.mark.parametrize("colour", [None, (255, 255, 255), (255, 240, 200), (90, 10, 20)])

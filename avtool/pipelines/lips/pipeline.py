@@ -31,10 +31,19 @@ from avtool.models.speech_frontend import PHONES
 from avtool.pipelines.lips.idle_motion import IdleMotion
 from avtool.pipelines.lips.model import FPS as MOTION_FPS
 from avtool.pipelines.lips.model import LipMotion
-from avtool.pipelines.lips.speech_to_motion import LOWER, Motion, gap, loudness, motion
+from avtool.pipelines.lips.speech_to_motion import CHIN, LOWER, Motion, gap, loudness, motion
 from avtool.pipelines.lips.values import Curves, Mouths
-from avtool.pipelines.lips.video_face import FaceVideo, closed, eased, look, ping_pong, size, steady
-from avtool.pipelines.lips.warp import Painter
+from avtool.pipelines.lips.video_face import (
+    FaceVideo,
+    closed,
+    eased,
+    look,
+    mesh_of,
+    ping_pong,
+    size,
+    steady,
+)
+from avtool.pipelines.lips.warp import Painter, lip_edges
 from avtool.pipelines.lips.warp.topology import MOUTH, Pose
 from avtool.signal.resample import streamed
 from avtool.spool import Spool
@@ -50,6 +59,9 @@ SIZE = 512, 576  # of the drawn head's pictures
 IDENTITY = {"sex": 0.0, "age": 30.0, "caucasian": 1.0, "asian": 0.4, "african": 0.3}
 DRAWN = Appearance(style=Hairdo(length=0.5, volume=0.0, curl=0.05, parting=0.35))
 WIDE = 0.7, 1.2  # least and most of a film's mouth beside the usual one
+UPPER_LIP, LOWER_LIP = 13, 14  # points of the mesh, the middle of the inner lips
+WIDEST = 0.30  # eyes' distances that the mouth of a photo may be open
+MORE = 0.15  # by which a mouth moves further than the mesh tells, on five people
 CLEARLY = 0.4  # how likely a sound must be to be shown
 
 
@@ -270,18 +282,27 @@ def _photo(image: Array, moved: Motion, options: Options) -> Made:
         raise InputError(f"has no face {options.face}; it has {len(found)}, counted from the left")
     points, _ = Landmarker().in_box(image, found[place].boxes[0])
     pose = Pose.of(points)
+    apart = float(pose.own[LOWER_LIP, 1] - pose.own[UPPER_LIP, 1])
+    if apart > WIDEST:
+        raise InputError(
+            f"the mouth is open by {100 * apart:.0f} % of the eyes' distance, too wide to be shut "
+            f"again; give a photo with closed lips, or open by less than {100 * WIDEST:.0f} %"
+        )
     rest = moved.shut(pose.own)
+    ended = lip_edges.ended(pose.own, lip_edges.found(image, points))
     count = _count(moved, FPS)
     times = np.arange(count) / float(FPS)
     manner = None if options.still else IdleMotion(moved, pose.own)
 
     def images() -> Iterator[Array]:
-        painter = Painter()
+        painter, there = Painter(), pose.laid(points, ended)
+        painter.learn(image, there, max(0.0, float(pose.own[CHIN, 1] - rest[CHIN, 1])))
         for time, amounts in zip(times, moved.at(times), strict=True):
             own = rest + moved.mesh(amounts)
+            own = lip_edges.ended(own, lip_edges.usual(own))
             if manner is not None:
                 own = manner.pose_at(own, time)
-            yield painter.paint(image, points, _placed(points, pose, own), moved.drop(amounts))
+            yield painter.paint(image, there, pose.laid(points, own), moved.drop(amounts))
 
     frames = Frames(images, FPS, image.shape[1], image.shape[0])
     return frames, count, lambda number: found[place].boxes[0]
@@ -323,11 +344,14 @@ def _film(
                 _note(passed, number, fps)
                 yield image
                 continue
-            points = spool.row(place).reshape(-1, 3)
+            points = mesh_of(spool.part(place, place + 1))[0]
             pose = Pose.of(points)
-            own = steady(spool, place, seen)
-            away = share * reach * (rest + says(number) - own)
-            points, target = (_placed(points, pose, each) for each in (own, own + away))
+            own, further = steady(spool, place, seen)
+            wanted = own + reach * (rest + says(number) - own)
+            wanted = lip_edges.ended(wanted, lip_edges.usual(wanted))
+            own = lip_edges.ended(own + MORE * reach * (own - rest), further)
+            target = own + share * (wanted - own)
+            points, target = (pose.laid(points, each) for each in (own, target))
             hangs = moved.drop(amounts[number]) * share
             yield painter.paint(image, points, target, hangs)
 
@@ -360,13 +384,6 @@ def _blurred(moved: Motion, times: Array, apart: float) -> Array:
 def _count(moved: Motion, fps: Fraction) -> int:
     """Pictures that last as long as the speech, to the next whole one."""
     return max(1, ceil(moved.seconds * fps))
-
-
-def _placed(points: Array, pose: Pose, own: Array) -> Array:
-    """The mesh in pixels where it is to be ``own`` in head coordinates."""
-    target = points.copy()
-    target[:, :2] += (own - pose.own) @ pose.axes.T
-    return target
 
 
 def _note(passed: list[tuple[float, float]], number: int, fps: Fraction) -> None:

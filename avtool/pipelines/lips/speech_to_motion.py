@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from avtool.errors import InputError
-from avtool.face import LIPS, LIPS_INNER
+from avtool.face import LIPS, LIPS_INNER, LIPS_OUTER
 from avtool.head.model import UNITS, smooth
 from avtool.media import Clip
 from avtool.models.speech_frontend import floored, loudest, relative_bands, speech_mean
@@ -28,6 +28,7 @@ REST = 0.12  # seconds over which a mouth comes to rest
 AHEAD = 0.6  # seconds before a sound in which it may open for it
 CHIN, LOWER = 152, 17  # points of the mesh
 INNER_UPPER, INNER_LOWER = list(LIPS_INNER[19:10:-1]), list(LIPS_INNER[1:10])
+OUTER_UPPER, OUTER_LOWER = list(LIPS_OUTER[19:10:-1]), list(LIPS_OUTER[1:10])
 PICTURES = 25  # a second, of faces that are looked at
 DEEP = 40.0  # dB below the loudest at which a loudness-driven mouth is closed
 FARTHEST = 2.0  # eyes' distances that a point may move; ours move 0.3
@@ -93,13 +94,22 @@ class Motion:
         return smooth(0.002, 0.006, size)
 
     def shut(self, own: Array) -> Array:
-        """A face [468, 3] in head coordinates with its lips closed, by the likeliest motion."""
+        """A face [468, 3] in head coordinates with its lips closed, by the likeliest motion that
+        leaves them as thick as they are.
+        """
         apart = own[INNER_LOWER, 1] - own[INNER_UPPER, 1]
-        too_far = np.maximum(apart - TOUCH, 0)
         parts = self.shapes[:, INNER_LOWER, 1] - self.shapes[:, INNER_UPPER, 1]
-        size = 1e-5 * np.eye(len(parts))  # as likely as the shapes' amounts, which are about 1
-        amounts = np.linalg.solve(parts @ parts.T + size, parts @ too_far)
-        return np.asarray(own - self.mesh(amounts), np.float32)
+        thick = [
+            self.shapes[:, outer, 1] - self.shapes[:, inner, 1]
+            for outer, inner in ((OUTER_UPPER, INNER_UPPER), (OUTER_LOWER, INNER_LOWER))
+        ]
+        told = np.concatenate([parts, *thick], 1)
+        wanted = np.zeros(told.shape[1])
+        wanted[: len(apart)] = np.maximum(apart - TOUCH, 0)
+        size = 1e-5 * np.eye(len(told))  # as likely as the shapes' amounts, which are about 1
+        amounts = np.linalg.solve(told @ told.T + size, told @ wanted)
+        shut = np.asarray(own - self.mesh(amounts), np.float32)
+        return shut
 
     def face_units(self, amounts: Array) -> Array:
         """The nearest mix of ARKit's units, each 0 to 1: [n, shapes] -> float32 [n, 52]."""

@@ -17,7 +17,8 @@ from avtool.face.landmarks import MARGIN, POINTS, Square
 from avtool.face.lip_points import opening
 from avtool.media import Media, Spec
 from avtool.pipelines.lips.speech_to_motion import Motion
-from avtool.pipelines.lips.warp import Painter
+from avtool.pipelines.lips.warp import Painter, lip_edges
+from avtool.pipelines.lips.warp.topology import Pose
 from avtool.speakers.tracks import unknown_face
 from avtool.spool import Spool
 from avtool.values import FPS as TRACKED
@@ -27,6 +28,7 @@ SEEN = (0.5, 0.65)  # how frontal a face is, between which the mouth is eased in
 SAME = 0.3  # IoU of a mesh and its track's box
 LOWEST = 5  # of the lips' points: the middle of the lower lip's edge
 STEADY = np.array([-3, 12, 17, 12, -3]) / 35
+EDGES = 2 * len(lip_edges.INNER[0])
 EASE = 4  # pictures over which a mouth is eased in where a face comes or goes
 LOOKED = Spec(frames=True, fps=Fraction(TRACKED))  # what a film's tracks are found in
 
@@ -91,13 +93,14 @@ def _looks(frames: Frames, face: Track) -> Iterator[Look | None]:
 
 
 def look(film: FaceVideo, moved: Motion, painter: Painter, spool: Spool, most: int | None) -> Array:
-    """See the face in each picture: its mesh goes to the spool, how frontal it is is returned.
+    """See the face in each picture: its mesh goes to the spool, and how much further out the lips
+    end; how frontal it is is returned.
 
     The painter learns the inside of the mouth where it is wide open.
     """
     track, fps = film.track, film.frames.fps
     gaps = opening(track.lips)
-    wide, shut = np.quantile(gaps, [0.97, 0.2])
+    wide, shut = np.quantile(gaps, [0.85, 0.2])
     low = float(np.median(track.lips[gaps <= shut][:, LOWEST, 1]))
     frontal: list[float] = []
     held: list[Array] = []
@@ -109,27 +112,45 @@ def look(film: FaceVideo, moved: Motion, painter: Painter, spool: Spool, most: i
 
     for number, look in enumerate(_looks(replace(film.frames, images=images), track)):
         frontal.append(float(align(look.points)[1][2, 2]) if look else 0.0)
-        points = look.points if look else np.zeros((POINTS, 3), np.float32)
-        spool.append(points.reshape(1, -1))
+        points, further = np.zeros((POINTS, 3), np.float32), np.zeros(EDGES, np.float32)
+        if look:
+            points, further = look.points, lip_edges.found(held[0], look.points).ravel()
+        spool.append(np.concatenate([points.ravel(), further])[None])
         place = int(np.searchsorted(track.frames, round(number / fps * TRACKED)))
         place = min(place, len(track.frames) - 1)
         if look and frontal[-1] > SEEN[1] and gaps[place] >= wide:
             hangs = moved.hangs * float(track.lips[place, LOWEST, 1] - low)
-            painter.learn(held[0], points, max(0.0, hangs))
+            painter.learn(held[0], _ended(points, further), max(0.0, hangs))
     seen = (np.array(frontal) - SEEN[0]) / (SEEN[1] - SEEN[0])
     return np.asarray(np.clip(seen, 0, 1))
 
 
-def steady(spool: Spool, place: int, seen: Array) -> Array:
-    """A picture's mesh in head coordinates, without the jitter of its finding, [468, 3].
+def _ended(points: Array, further: Array) -> Array:
+    """A mesh in pixels whose lips end so much further out."""
+    pose = Pose.of(points)
+    return pose.laid(points, lip_edges.ended(pose.own, further.reshape(2, -1)))
+
+
+def mesh_of(rows: Array) -> Array:
+    """The meshes in the spool's rows, float32 [rows, 468, 3]."""
+    return np.asarray(rows[:, : 3 * POINTS].reshape(-1, POINTS, 3))
+
+
+def steady(spool: Spool, place: int, seen: Array) -> tuple[Array, Array]:
+    """A picture's mesh in head coordinates, [468, 3], and how much further out the lips end,
+    [2, 9], without the jitter of their finding.
 
     A parabola through five pictures (Savitzky & Golay 1964), so that what moves is not late.
     """
-    first = place - len(STEADY) // 2
+    first, weight = place - len(STEADY) // 2, STEADY
     if first < 0 or (seen[first : first + len(STEADY)] > 0).sum() != len(STEADY):
-        return align(spool.row(place).reshape(-1, 3))[0]
-    rows = spool.part(first, first + len(STEADY)).reshape(len(STEADY), -1, 3)
-    return np.tensordot(STEADY, align(rows)[0], 1).astype(np.float32)
+        first, weight = place, np.ones(1)
+    rows = spool.part(first, first + len(weight))
+    own, further = (
+        np.tensordot(weight, each, 1).astype(np.float32)
+        for each in (align(mesh_of(rows))[0], rows[:, 3 * POINTS :])
+    )
+    return own, further.reshape(2, -1)
 
 
 def eased(seen: Array) -> Array:
@@ -144,7 +165,7 @@ def eased(seen: Array) -> Array:
 
 def closed(spool: Spool, seen: Array, moved: Motion) -> Array:
     """The face's closed mouth in head coordinates, float32 [468, 3]: the least open fifth."""
-    own = (align(rows.reshape(-1, POINTS, 3))[0] for rows in spool.blocks())
+    own = (align(mesh_of(rows))[0] for rows in spool.blocks())
     gaps = np.concatenate([opening(rows[:, LIPS]) for rows in own])
     gaps[seen <= 0] = np.inf
     few = gaps <= np.quantile(gaps[seen > 0], 0.2)
@@ -153,7 +174,7 @@ def closed(spool: Spool, seen: Array, moved: Motion) -> Array:
         part = few[first : first + len(rows)]
         first += len(rows)
         if part.any():
-            total += align(rows[part].reshape(-1, POINTS, 3))[0].sum(0)
+            total += align(mesh_of(rows[part]))[0].sum(0)
     return moved.shut((total / few.sum()).astype(np.float32))
 
 

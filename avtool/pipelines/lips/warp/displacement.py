@@ -19,8 +19,9 @@ FULL, NONE = 0.45, 0.9  # parts of the radius: up to the first all moves, from t
 UPPERMOST = 0.0  # y in head coordinates of the points that hold the lower face
 RING = 1.3  # the jaw's outline, grown so much, does not follow the jaw
 FINE = 0.03  # head units between nodes around an opening
-WIPE = 0.018  # head units of an open mouth's lips that show inside as much as lip
-LINE = 0.018  # head units on each side of closed lips that are in their shade
+WIPE = 0.009  # head units of an open mouth's lips that show inside as much as lip
+MORE = 0.012  # the same where lips close, between which no tooth may be left
+LINE = 0.008  # head units on each side of closed lips that are in their shade
 LASHES = 0.05  # head units above an eye that show lashes more than skin
 
 Edges = tuple[Array, Array]  # of an opening, upper and lower
@@ -196,13 +197,13 @@ class Motion:
 
 
 def _lips(new: Edges, old: Edges, unit: float) -> Edges:
-    """Where the edges' skin comes from: open lips end in pixels that are no lip, the more the
-    wider they are, for the mesh finds them less open than they are.
+    """Where the edges' skin comes from: lips end in pixels that are half tooth or shade, and
+    those that part show what was not in the dark line between them.
     """
     gap = old[1] - old[0]
     wide = np.maximum(np.hypot(*gap.T), 1e-6)
-    part = np.minimum(0.8, 0.15 + WIPE * unit / wide)[:, None]
-    # Lips that part show what was not in the dark line between them.
+    wipe = (WIPE + MORE * closing(new, old)) * unit
+    part = np.minimum(0.8, wipe / wide)[:, None]
     opens = new[1] - new[0]
     widest = opens[np.hypot(*opens.T).argmax()]
     line = widest * min(0.2, LINE * unit / max(float(np.hypot(*widest)), 1e-6))

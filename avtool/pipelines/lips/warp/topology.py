@@ -88,6 +88,12 @@ class Pose:
         """The pixel of a place in head coordinates, float64 [2]."""
         return np.asarray(self.at + self.axes @ np.array([x, y, z]))
 
+    def laid(self, points: Array, own: Array) -> Array:
+        """Its mesh [468, 3] in pixels, moved to be ``own`` in head coordinates."""
+        target = points.copy()
+        target[:, :2] += (own - self.own) @ self.axes.T
+        return target
+
 
 def edges(opening: Opening, points: Array, unit: float) -> tuple[Array, Array]:
     """The two inner edges in pixels, float64 [n, 2] each, that touch where all but closed.
