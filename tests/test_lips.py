@@ -290,6 +290,47 @@ def test_what_is_no_face_passes(
     assert second[0] >= 2.6
 
 
+def test_a_hand_before_the_mouth_is_left_alone(voice: np.ndarray) -> None:
+    """Those pictures are the film's, and are listed; around them the change comes softly."""
+    clip = media.open(COCKTAIL).clip(Spec(frames=True, duration=2.4))
+    assert clip.frames is not None
+    images = [image.copy() for image in clip.frames.images()]
+    face = track(images)[0]
+    hidden = range(28, 34)
+    for number in hidden:
+        x0, y0, x1, y1 = face.boxes[number].round().astype(int)
+        wide = x1 - x0
+        hand = slice(y0 + int(0.55 * (y1 - y0)), y1), slice(x0 + wide // 8, x0 + wide // 2)
+        images[number][hand] = 90, 55, 45
+    frames = replace(clip.frames, images=lambda: iter(images))
+    film = filming.FaceVideo(frames, face, lambda count: iter(images[:count][::-1]))
+    result = lips.run(said(voice[16_000:54_400]), source=film)
+    changed = [
+        float(np.abs(made.astype(int) - image).mean())
+        for made, image in zip(result.lips.images(), images, strict=False)
+    ]
+    assert not any(changed[n] for n in hidden)
+    assert all(changed[n] for n in (*range(5, 26), *range(37, 50)))
+    assert np.mean([changed[n] for n in (26, 27, 34, 35)]) < 0.7 * np.mean(changed[10:22])
+    ((start, end),) = result.passed
+    assert start == pytest.approx(28 / 25, abs=0.05) and end == pytest.approx(34 / 25, abs=0.05)
+
+
+@pytest.mark.parametrize(("degrees", "painted"), [(0, True), (25, True), (45, False)])
+def test_a_head_that_looks_away_is_not_painted(degrees: float, painted: bool) -> None:
+    """Beyond some 35 degrees the far corner of the mouth tears."""
+    head = model.load()
+    at_rest = head.vertices(head.shape(lips.IDENTITY))
+    turned = head.turned(at_rest, 0, float(np.radians(degrees)), 0)
+    image = render(head, turned, lips.DRAWN, Camera(*lips.SIZE))
+    quiet = said(np.zeros(1600, np.float32))
+    if painted:
+        assert lips.run(quiet, source=image).lips.width == image.shape[1]
+    else:
+        with pytest.raises(InputError, match="turned too far away; give a photo"):
+            lips.run(quiet, source=image)
+
+
 def test_one_line_for_what_cannot_be(voice: np.ndarray) -> None:
     nobody = np.full((200, 200, 3), 128, np.uint8)
     with pytest.raises(InputError, match="shows no face"):

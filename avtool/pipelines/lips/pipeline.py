@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from avtool.errors import InputError
-from avtool.face import Landmarker, track
+from avtool.face import Landmarker, align, track
 from avtool.face.lip_points import opening
 from avtool.head import model
 from avtool.head.hairdo import Hairdo
@@ -42,6 +42,7 @@ from avtool.pipelines.lips.video_face import (
     ping_pong,
     size,
     steady,
+    turned,
 )
 from avtool.pipelines.lips.warp import Painter, lip_edges
 from avtool.pipelines.lips.warp.topology import MOUTH, Pose
@@ -281,6 +282,8 @@ def _photo(image: Array, moved: Motion, options: Options) -> Made:
     if not 0 <= place < len(found):
         raise InputError(f"has no face {options.face}; it has {len(found)}, counted from the left")
     points, _ = Landmarker().in_box(image, found[place].boxes[0])
+    if not turned(align(points)[1][2, 2]):
+        raise InputError("the face is turned too far away; give a photo that looks ahead")
     pose = Pose.of(points)
     apart = float(pose.own[LOWER_LIP, 1] - pose.own[UPPER_LIP, 1])
     if apart > WIDEST:
@@ -323,8 +326,8 @@ def _film(
     moved = replace(moved, amounts=moved.amounts * as_wide(film.track.lips, moved))
     seen = look(film, moved, painter, spool, wanted)
     if not seen.any():
-        raise InputError("its face is never seen from the front, so no mouth can be painted")
-    strength = eased(seen)
+        raise InputError("its face is always turned away or hidden, so no mouth can be painted")
+    strength = eased(seen, fps)
     rest, reach = closed(spool, seen, moved), moved.reach[:, None]
     count = wanted or len(seen)
     times = np.arange(count) / float(fps)

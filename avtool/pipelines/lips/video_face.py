@@ -16,6 +16,7 @@ from avtool.face.detect import iou
 from avtool.face.landmarks import MARGIN, POINTS, Square
 from avtool.face.lip_points import opening
 from avtool.media import Media, Spec
+from avtool.pipelines.lips.hidden import Lookout
 from avtool.pipelines.lips.speech_to_motion import Motion
 from avtool.pipelines.lips.warp import Painter, lip_edges
 from avtool.pipelines.lips.warp.topology import Pose
@@ -24,12 +25,12 @@ from avtool.spool import Spool
 from avtool.values import FPS as TRACKED
 from avtool.values import Array, Frames
 
-SEEN = (0.5, 0.65)  # how frontal a face is, between which the mouth is eased in
+SEEN = (0.80, 0.87)  # how frontal a face is, from 37 to 29 degrees, where a drawn mouth tears
 SAME = 0.3  # IoU of a mesh and its track's box
 LOWEST = 5  # of the lips' points: the middle of the lower lip's edge
 STEADY = np.array([-3, 12, 17, 12, -3]) / 35
 EDGES = 2 * len(lip_edges.INNER[0])
-EASE = 4  # pictures over which a mouth is eased in where a face comes or goes
+EASE = Fraction(1, 3)  # seconds over which a mouth is eased in where a face comes or goes
 LOOKED = Spec(frames=True, fps=Fraction(TRACKED))  # what a film's tracks are found in
 
 
@@ -94,7 +95,7 @@ def _looks(frames: Frames, face: Track) -> Iterator[Look | None]:
 
 def look(film: FaceVideo, moved: Motion, painter: Painter, spool: Spool, most: int | None) -> Array:
     """See the face in each picture: its mesh goes to the spool, and how much further out the lips
-    end; how frontal it is is returned.
+    end; how much of the mouth can be painted, as it is neither turned away nor hidden, is returned.
 
     The painter learns the inside of the mouth where it is wide open.
     """
@@ -103,6 +104,7 @@ def look(film: FaceVideo, moved: Motion, painter: Painter, spool: Spool, most: i
     wide, shut = np.quantile(gaps, [0.85, 0.2])
     low = float(np.median(track.lips[gaps <= shut][:, LOWEST, 1]))
     frontal: list[float] = []
+    lookout = Lookout()
     held: list[Array] = []
 
     def images() -> Iterator[Array]:
@@ -112,6 +114,7 @@ def look(film: FaceVideo, moved: Motion, painter: Painter, spool: Spool, most: i
 
     for number, look in enumerate(_looks(replace(film.frames, images=images), track)):
         frontal.append(float(align(look.points)[1][2, 2]) if look else 0.0)
+        lookout.add(held[0], look.points) if look else lookout.skip()
         points, further = np.zeros((POINTS, 3), np.float32), np.zeros(EDGES, np.float32)
         if look:
             points, further = look.points, lip_edges.found(held[0], look.points).ravel()
@@ -121,8 +124,12 @@ def look(film: FaceVideo, moved: Motion, painter: Painter, spool: Spool, most: i
         if look and frontal[-1] > SEEN[1] and gaps[place] >= wide:
             hangs = moved.hangs * float(track.lips[place, LOWEST, 1] - low)
             painter.learn(held[0], _ended(points, further), max(0.0, hangs))
-    seen = (np.array(frontal) - SEEN[0]) / (SEEN[1] - SEEN[0])
-    return np.asarray(np.clip(seen, 0, 1))
+    return np.asarray(np.minimum(turned(np.array(frontal)), lookout.shown()))
+
+
+def turned(frontal: Array) -> Array:
+    """How much of a mouth can be painted on a face that is so frontal, 0 to 1."""
+    return np.asarray(np.clip((frontal - SEEN[0]) / (SEEN[1] - SEEN[0]), 0, 1))
 
 
 def _ended(points: Array, further: Array) -> Array:
@@ -153,13 +160,12 @@ def steady(spool: Spool, place: int, seen: Array) -> tuple[Array, Array]:
     return own, further.reshape(2, -1)
 
 
-def eased(seen: Array) -> Array:
+def eased(seen: Array, fps: Fraction) -> Array:
     """How much of the motion is painted in each picture, eased where the face comes and goes."""
-    if len(seen) < 3:
-        return seen
-    gone = np.pad(seen, EASE, mode="edge")
-    least = np.lib.stride_tricks.sliding_window_view(gone, 2 * EASE + 1)
-    ramp = np.abs(np.arange(-EASE, EASE + 1)) / (EASE + 1)
+    reach = max(1, round(EASE * fps))
+    gone = np.pad(seen, reach, mode="edge")
+    least = np.lib.stride_tricks.sliding_window_view(gone, 2 * reach + 1)
+    ramp = np.abs(np.arange(-reach, reach + 1)) / (reach + 1)
     return np.asarray(np.minimum(seen, np.maximum(least, ramp).min(1)) * (seen > 0))
 
 

@@ -209,7 +209,9 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
             facts["passed"] = [[round(a, 2), round(b, 2)] for a, b in found.passed]
             listed = ", ".join(f"{a:g}-{b:g} s" for a, b in facts["passed"][:8])
             more = f" and {len(found.passed) - 8} more" if len(found.passed) > 8 else ""
-            warnings.append(f"no face to paint, pictures left as they are: {listed}{more}")
+            warnings.append(
+                f"mouth turned away, hidden or gone, pictures left as they are: {listed}{more}"
+            )
     else:
         moved = pipeline.said(clip, models)
     save(

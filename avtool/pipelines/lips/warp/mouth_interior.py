@@ -24,7 +24,7 @@ JAW = 0.9  # how far the lower teeth sink for a chin that sinks by 1
 
 # Widths of the teeth from the middle outwards, in head units of some 90 mm.
 ENAMEL = np.array([0.98, 0.95, 0.88])  # beside what is white
-GAP = 0.34  # of the light that is missing between two teeth
+GAP = 0.24  # of the light that is missing between two teeth
 CORNER = (0.10, 0.27)  # head units from the middle, from where teeth get dark to where they are
 UPPER = (0.094, 0.074, 0.082, 0.076, 0.074, 0.1)
 LOWER = (0.060, 0.064, 0.074, 0.076, 0.076, 0.1)
