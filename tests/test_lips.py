@@ -290,6 +290,30 @@ def test_what_is_no_face_passes(
     assert second[0] >= 2.6
 
 
+def test_no_stretch_is_left_where_a_track_breaks(voice: np.ndarray) -> None:
+    """The tracker made two people of one, and lost them for half a second in between."""
+    clip = media.open(COCKTAIL).clip(Spec(frames=True, duration=2.4))
+    assert clip.frames is not None
+    images = [image.copy() for image in clip.frames.images()]
+    first, second = track(images)
+
+    def part(face: Track, number: int, frames: slice) -> Track:
+        cut = {name: getattr(face, name)[frames] for name in ("frames", "boxes", "lips", "scores")}
+        return replace(face, face=number, **cut)
+
+    early, late = part(first, 1, slice(0, 20)), part(first, 2, slice(33, None))
+    whole = filming.joined(late, [early, late, replace(second, face=3)])
+    assert whole.frames.tolist() == [*early.frames, *late.frames] and whole.face == 2
+    stranger = replace(early, portrait=second.portrait)
+    assert filming.joined(late, [stranger, late]) is late
+    frames = replace(clip.frames, images=lambda: iter(images))
+    film = filming.FaceVideo(frames, whole, lambda count: iter(images[:count][::-1]))
+    result = lips.run(said(voice[16_000:54_400]), source=film)
+    made = zip(result.lips.images(), images, strict=False)
+    assert all((picture != image).any() for picture, image in made)
+    assert not result.passed
+
+
 def test_a_hand_before_the_mouth_is_left_alone(voice: np.ndarray) -> None:
     """Those pictures are the film's, and are listed; around them the change comes softly."""
     clip = media.open(COCKTAIL).clip(Spec(frames=True, duration=2.4))

@@ -278,10 +278,7 @@ def old(data: Path, count: int) -> None:
             rows = [gap(before)]
             for source, face in ((film, seen), (photo, held)):
                 made = lips.run(speech, source=replace(source, track=face)).lips
-                first = replace(
-                    made, images=lambda made=made, n=len(before): islice(made.images(), n)
-                )
-                rows.append(gap(filming.meshes(first, face)[:, list(LIPS), :2]))
+                rows.append(gap(filming.meshes(made, face)[:, list(LIPS), :2]))
             least = min(map(len, rows))
             every = np.stack([row[:least] for row in rows])
             every = every[:, np.isfinite(every).all(0)]

@@ -27,6 +27,8 @@ from avtool.values import Array, Frames
 
 SEEN = (0.80, 0.87)  # how frontal a face is, from 37 to 29 degrees, where a drawn mouth tears
 SAME = 0.3  # IoU of a mesh and its track's box
+AGAIN = 1.0  # seconds after which a lost face may go on as another track
+ALIKE = 0.07  # of white: coarse portraits of one face in a film differ by less than 0.05
 LOWEST = 5  # of the lips' points: the middle of the lower lip's edge
 STEADY = np.array([-3, 12, 17, 12, -3]) / 35
 EDGES = 2 * len(lip_edges.INNER[0])
@@ -60,10 +62,46 @@ def video_face(source: Media, tracks: Sequence[Track], number: int | None = None
         if each.face == number:
             frames = source.clip(spec).frames
             assert frames is not None
-            return FaceVideo(frames, each, lambda count: source.backwards(spec, count))
+            whole = joined(each, tracks)
+            return FaceVideo(frames, whole, lambda count: source.backwards(spec, count))
     raise InputError(
         unknown_face(source.name, number or 1, len(tracks), "so no mouth can be painted")
     )
+
+
+def joined(face: Track, tracks: Sequence[Track]) -> Track:
+    """A face's track with those that go on where it breaks off: the same place, the same look."""
+    for other in tracks:
+        if other.face != face.face and _goes_on(face, other):
+            frames = np.concatenate([face.frames, other.frames])
+            order = np.argsort(frames, kind="stable")
+            boxes, points, scores = (
+                np.concatenate([getattr(each, name) for each in (face, other)])[order]
+                for name in ("boxes", "lips", "scores")
+            )
+            whole = replace(face, frames=frames[order], boxes=boxes, lips=points, scores=scores)
+            return joined(whole, [each for each in tracks if each is not other])
+    return face
+
+
+def _goes_on(face: Track, other: Track) -> bool:
+    """Whether a track is of the same face, at another time."""
+    if np.isin(other.frames, face.frames).any():
+        return False
+    places = np.searchsorted(face.frames, other.frames[[0, -1]])
+    ends = [(places[0] - 1, 0), (places[1], -1)]  # of each what is nearest
+    near = [
+        iou(face.boxes[k][None], other.boxes[end][None])[0, 0]
+        for k, end in ends
+        if 0 <= k < len(face.frames)
+        and abs(int(face.frames[k] - other.frames[end])) <= AGAIN * TRACKED
+    ]
+    one, two = (
+        each.portrait.reshape(8, 20, 8, 20, 3).mean((1, 3))[1:7, 1:7] / 255
+        for each in (face, other)
+    )
+    apart = float(np.sqrt((((one - one.mean()) - (two - two.mean())) ** 2).mean()))
+    return max(near, default=0.0) > SAME and apart < ALIKE
 
 
 def size(boxes: Array) -> float:
@@ -84,9 +122,12 @@ def _looks(frames: Frames, face: Track) -> Iterator[Look | None]:
     for number, image in enumerate(frames.images()):
         time = number / frames.fps * TRACKED
         place = min(int(np.searchsorted(face.frames, round(time))), len(face.frames) - 1)
-        here = abs(face.frames[place] - time) <= 1
-        look = look and Look.at(landmarker, image, look.square, 1) if here else None
-        if here and (look is None or iou(look.box[None], face.boxes[place][None])[0, 0] < SAME):
+        there = abs(face.frames[place] - time) <= 1
+        gap = face.frames[place] - face.frames[max(0, place - 1)]
+        within = face.frames[0] <= time <= face.frames[-1] and gap <= AGAIN * TRACKED
+        # Where the tracker loses a face for a moment the mesh may still follow it.
+        look = look and Look.at(landmarker, image, look.square, 1) if there or within else None
+        if there and (look is None or iou(look.box[None], face.boxes[place][None])[0, 0] < SAME):
             x0, y0, x1, y1 = map(float, face.boxes[place])
             square = Square((x0 + x1) / 2, (y0 + y1) / 2, MARGIN * max(x1 - x0, y1 - y0))
             look = Look.at(landmarker, image, square, 2)
