@@ -223,6 +223,31 @@ def test_a_living_photo_comes_back_and_blinks(voice: np.ndarray, moved: Motion) 
     assert shut[145, 1] - shut[159, 1] < 0.4 * (own[145, 1] - own[159, 1])
 
 
+def test_a_living_photo_moves_hair_and_shoulders_and_no_edge(voice: np.ndarray) -> None:
+    """Smoothly, by a little, from the photo as it is; none of it with `still`."""
+    image = read_picture(FACE)
+    clip = said(voice[:48_000])
+    living, still = (
+        [each.copy() for each in lips.run(clip, lips.Options(still=s), source=image).lips.images()]
+        for s in (False, True)
+    )
+    height, width = image.shape[:2]
+    hair, shoulders = (slice(40, 110), slice(150, 370)), (slice(height - 90, None), slice(40, -40))
+    for part in (hair, shoulders):
+        moved = [float(np.abs(each[part].astype(int) - image[part]).mean()) for each in living]
+        assert max(moved) > 1 and max(np.abs(np.diff(moved))) < 0.35 * max(moved)
+        assert all((each[part] == image[part]).all() for each in still)
+    for each in living:
+        off = np.abs(each.astype(int) - image)  # a hundredth of a pixel may round up
+        assert max(off[0].max(), off[: height // 2, [0, -1]].max()) <= 1
+    places = [box_of(each) for each in living[::15]]
+    assert np.abs(np.array(places) - places[0]).max() < 0.06 * width
+
+
+def box_of(image: np.ndarray) -> np.ndarray:
+    return track([image])[0].boxes[0]
+
+
 def grey(number: int) -> np.ndarray:
     return np.full((4, 4, 3), number, np.uint8)
 

@@ -28,6 +28,7 @@ from avtool.head.render import Camera, render
 from avtool.head.shade import Appearance
 from avtool.media import Clip, Spec
 from avtool.models.speech_frontend import PHONES
+from avtool.pipelines.lips.breath import LivingPhoto
 from avtool.pipelines.lips.idle_motion import IdleMotion
 from avtool.pipelines.lips.model import FPS as MOTION_FPS
 from avtool.pipelines.lips.model import LipMotion
@@ -296,6 +297,7 @@ def _photo(image: Array, moved: Motion, options: Options) -> Made:
     count = _count(moved, FPS)
     times = np.arange(count) / float(FPS)
     manner = None if options.still else IdleMotion(moved, pose.own)
+    living = LivingPhoto(pose, *image.shape[:2])
 
     def images() -> Iterator[Array]:
         painter, there = Painter(), pose.laid(points, ended)
@@ -305,7 +307,8 @@ def _photo(image: Array, moved: Motion, options: Options) -> Made:
             own = lip_edges.ended(own, lip_edges.usual(own))
             if manner is not None:
                 own = manner.pose_at(own, time)
-            yield painter.paint(image, there, pose.laid(points, own), moved.drop(amounts))
+            made = painter.paint(image, there, pose.laid(points, own), moved.drop(amounts))
+            yield living.at(made, manner, time) if manner is not None else made
 
     frames = Frames(images, FPS, image.shape[1], image.shape[0])
     return frames, count, lambda number: found[place].boxes[0]
