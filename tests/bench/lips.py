@@ -262,7 +262,7 @@ def old(data: Path, count: int) -> None:
         people.append((path, track(opened(path).frames.images(), FPS)[0]))
     voices = [np.resize(voice, 18 * RATE) for voice in islice(readers(data), count)]
     print(f"\nopening of the lips, film's own with the result's, {count} sentences: r, and r")
-    print("without the speech")
+    print("without the speech; how much of each opening is left")
     for path, seen in people:
         film = filming.video_face(media.open(path), [seen], seen.face)
         before = filming.meshes(film.frames, seen)[:, list(LIPS), :2]
@@ -275,24 +275,35 @@ def old(data: Path, count: int) -> None:
         found = []
         for voice in voices:
             speech = said(voice[: round(len(before) / film.frames.fps * RATE)])
-            rows = [gap(before)]
+            rows, painted = [gap(before)], np.ones(len(before), bool)
             for source, face in ((film, seen), (photo, held)):
-                made = lips.run(speech, source=replace(source, track=face)).lips
-                rows.append(gap(filming.meshes(made, face)[:, list(LIPS), :2]))
+                made = lips.run(speech, source=replace(source, track=face))
+                rows.append(gap(filming.meshes(made.lips, face)[:, list(LIPS), :2]))
+                for times in made.passed:  # and while it fades
+                    first, last = (
+                        round((t + way / 3) * made.lips.fps)
+                        for t, way in zip(times, (-1, 1), strict=True)
+                    )
+                    painted[max(0, first) : last] = False
             least = min(map(len, rows))
-            every = np.stack([row[:least] for row in rows])
+            every = np.stack([row[:least] for row in rows])[:, painted[:least]]
             every = every[:, np.isfinite(every).all(0)]
-            found.append((np.corrcoef(every)[0, 1], partial(*every)))
-        plain, without = np.mean(found, 0)
+            found.append((np.corrcoef(every)[0, 1], *partial(*every)))
+        plain, without, left = np.mean(found, 0)
         spread = np.std(found, 0)[1]
-        print(f"{path.stem:16}{seen.face:2}  r {plain:6.2f}  {without:6.2f} (spread {spread:.2f})")
+        print(
+            f"{path.stem:16}{seen.face:2}  r {plain:6.2f}  {without:6.2f} (spread {spread:.2f})  "
+            f"left {left:5.0%}"
+        )
 
 
-def partial(own: Array, after: Array, control: Array) -> float:
-    """r of two rows without what a third explains in either."""
+def partial(own: Array, after: Array, control: Array) -> tuple[float, float]:
+    """r of two rows without what a third explains in either, and the second's slope on the first:
+    how much is left of each opening.
+    """
     base = np.stack([control, np.ones_like(control)], 1)
-    left = [row - base @ np.linalg.lstsq(base, row, rcond=None)[0] for row in (own, after)]
-    return float(np.corrcoef(left)[0, 1])
+    a, b = (row - base @ np.linalg.lstsq(base, row, rcond=None)[0] for row in (own, after))
+    return float(np.corrcoef(a, b)[0, 1]), float(a @ b / (a @ a))
 
 
 def cost(data: Path) -> None:

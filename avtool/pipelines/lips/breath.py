@@ -9,7 +9,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from avtool.pipelines.lips.idle_motion import IdleMotion
 from avtool.pipelines.lips.warp.splines import eased
 from avtool.pipelines.lips.warp.topology import Pose
 from avtool.values import Array
@@ -48,9 +47,8 @@ class LivingPhoto:
         self._nodes = slice(along[0], along[-1] + 1), slice(across[0], across[-1] + 1)
         self._part = slice(along[0] * STEP, height), slice(across[0] * STEP, width)
 
-    def at(self, image: Array, manner: IdleMotion, time: float) -> Array:
-        """The picture uint8 [height, width, 3] at a time in seconds."""
-        _, yaw, roll = manner.turn(time)
+    def at(self, image: Array, yaw: float, roll: float, time: float) -> Array:
+        """The picture uint8 [height, width, 3] at a time in seconds, the head turned by radians."""
         most, pace = BREATH
         rise = most * 0.5 * (1 - np.cos(2 * np.pi * time / pace))
         amounts = LEAN * roll, SHIFT * yaw, -rise

@@ -63,7 +63,7 @@ DRAWN = Appearance(style=Hairdo(length=0.5, volume=0.0, curl=0.05, parting=0.35)
 WIDE = 0.7, 1.2  # least and most of a film's mouth beside the usual one
 UPPER_LIP, LOWER_LIP = 13, 14  # points of the mesh, the middle of the inner lips
 WIDEST = 0.30  # eyes' distances that the mouth of a photo may be open
-MORE = 0.15  # by which a mouth moves further than the mesh tells, on five people
+MORE = 0.08  # by which a mouth moves further than the mesh tells, on five people
 CLEARLY = 0.4  # how likely a sound must be to be shown
 
 
@@ -308,7 +308,7 @@ def _photo(image: Array, moved: Motion, options: Options) -> Made:
             if manner is not None:
                 own = manner.pose_at(own, time)
             made = painter.paint(image, there, pose.laid(points, own), moved.drop(amounts))
-            yield living.at(made, manner, time) if manner is not None else made
+            yield living.at(made, *manner.turn(time)[1:], time) if manner is not None else made
 
     frames = Frames(images, FPS, image.shape[1], image.shape[0])
     return frames, count, lambda number: found[place].boxes[0]

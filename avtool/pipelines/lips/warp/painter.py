@@ -158,7 +158,7 @@ def _sharpness(image: Array, points: Array) -> float:
 
 
 def _teeth(image: Array, points: Array) -> float:
-    """How much of the open mouth is bright, and paler than the skin around it, 0 to 1."""
+    """How much of the open mouth is bright, and nearer to white than to skin, 0 to 1."""
     rows, columns = _around(points, image.shape)
     upper, lower = edges(MOUTH, points, Pose.of(points).unit)
     outline = np.round(np.concatenate([upper, lower[-2:0:-1]])).astype(np.int32)
@@ -168,10 +168,11 @@ def _teeth(image: Array, points: Array) -> float:
         cv2.fillPoly(mask, [outline - [columns.start, rows.start]], 1)
     if not mask.any():
         return 0.0
-    _, skin = _light(image, points)
+    light = np.stack(_light(image, points))
     seen = box[mask > 0]
-    pale = seen.min(1) / np.maximum(seen.max(1), 1) > skin.min() / max(float(skin.max()), 1.0) + 0.1
-    return float((pale & (seen @ LUMA > 0.6 * float(skin @ LUMA))).mean())
+    colour, (white, skin) = (k / k.sum(1, keepdims=True).clip(1) for k in (seen, light))
+    pale = np.hypot(*(colour - white).T[:2]) < 0.7 * np.hypot(*(colour - skin).T[:2])
+    return float((pale & (seen @ LUMA > 0.6 * float(light[1] @ LUMA))).mean())
 
 
 def _level(image: Array, points: Array) -> float:
