@@ -18,7 +18,7 @@ from avtool.face.lip_points import opening
 from avtool.media import Media, Spec
 from avtool.pipelines.lips.hidden import Lookout
 from avtool.pipelines.lips.speech_to_motion import Motion
-from avtool.pipelines.lips.warp import Painter, lip_edges
+from avtool.pipelines.lips.warp import Painter, lip_edges, teeth
 from avtool.pipelines.lips.warp.topology import Pose
 from avtool.speakers.tracks import unknown_face
 from avtool.spool import Spool
@@ -29,6 +29,7 @@ SEEN = (0.80, 0.87)  # how frontal a face is, from 37 to 29 degrees, where a dra
 SAME = 0.3  # IoU of a mesh and its track's box
 AGAIN = 1.0  # seconds after which a lost face may go on as another track
 ALIKE = 0.07  # of white: coarse portraits of one face in a film differ by less than 0.05
+SHOWN = 0.12  # of an open mouth, teeth in a picture that the mouth's inside is taken from
 LOWEST = 5  # of the lips' points: the middle of the lower lip's edge
 STEADY = np.array([-3, 12, 17, 12, -3]) / 35
 EDGES = 2 * len(lip_edges.INNER[0])
@@ -142,7 +143,7 @@ def look(film: FaceVideo, moved: Motion, painter: Painter, spool: Spool, most: i
     """
     track, fps = film.track, film.frames.fps
     gaps = opening(track.lips)
-    wide, shut = np.quantile(gaps, [0.85, 0.2])
+    wide, shut = np.quantile(gaps, [0.93, 0.2])
     low = float(np.median(track.lips[gaps <= shut][:, LOWEST, 1]))
     frontal: list[float] = []
     lookout = Lookout()
@@ -164,7 +165,9 @@ def look(film: FaceVideo, moved: Motion, painter: Painter, spool: Spool, most: i
         place = min(place, len(track.frames) - 1)
         if look and frontal[-1] > SEEN[1] and gaps[place] >= wide:
             hangs = moved.hangs * float(track.lips[place, LOWEST, 1] - low)
-            painter.learn(held[0], _ended(points, further), max(0.0, hangs))
+            ended = _ended(points, further)
+            if teeth(held[0], ended) > SHOWN:
+                painter.learn(held[0], ended, max(0.0, hangs))
     return np.asarray(np.minimum(turned(np.array(frontal)), lookout.shown()))
 
 

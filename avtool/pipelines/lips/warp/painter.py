@@ -41,7 +41,7 @@ class Painter:
         gap = float(np.hypot(*(lower - upper).T).max()) / pose.unit
         worth = 0.0
         if gap > 0.05:
-            worth = min(gap, WIDE) * _sharpness(image, points) * (0.2 + _teeth(image, points))
+            worth = min(gap, WIDE) * _sharpness(image, points) * (0.2 + teeth(image, points))
         if worth > self._best:
             plates = inside.taken(image, points, drop, self._where(pose))
             if plates is not None:
@@ -157,8 +157,8 @@ def _sharpness(image: Array, points: Array) -> float:
     return float(cv2.Laplacian(box, cv2.CV_32F).std()) if box.size else 0.0
 
 
-def _teeth(image: Array, points: Array) -> float:
-    """How much of the open mouth is bright, and nearer to white than to skin, 0 to 1."""
+def teeth(image: Array, points: Array) -> float:
+    """How much of the open mouth is bright, and less red than skin, 0 to 1."""
     rows, columns = _around(points, image.shape)
     upper, lower = edges(MOUTH, points, Pose.of(points).unit)
     outline = np.round(np.concatenate([upper, lower[-2:0:-1]])).astype(np.int32)
@@ -168,11 +168,10 @@ def _teeth(image: Array, points: Array) -> float:
         cv2.fillPoly(mask, [outline - [columns.start, rows.start]], 1)
     if not mask.any():
         return 0.0
-    light = np.stack(_light(image, points))
-    seen = box[mask > 0]
-    colour, (white, skin) = (k / k.sum(1, keepdims=True).clip(1) for k in (seen, light))
-    pale = np.hypot(*(colour - white).T[:2]) < 0.7 * np.hypot(*(colour - skin).T[:2])
-    return float((pale & (seen @ LUMA > 0.6 * float(light[1] @ LUMA))).mean())
+    _, skin = _light(image, points)
+    red, green, _ = box[mask > 0].T
+    pale = red * skin[1] < 0.9 * green * skin[0]  # a tongue is as red as skin, or more so
+    return float((pale & (box[mask > 0] @ LUMA > 0.55 * float(skin @ LUMA))).mean())
 
 
 def _level(image: Array, points: Array) -> float:
