@@ -11,19 +11,19 @@ import os
 import signal
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from traceback import format_exc
 from typing import Any
 
 import avtool
+from avtool.batch.groups import Group, Groups
 from avtool.batch.jobs import Job
 from avtool.batch.request import Cancelled, Report
 from avtool.batch.worker import Tell, Work, keep_memory
@@ -31,8 +31,7 @@ from avtool.errors import InputError
 from avtool.media import ffmpeg
 
 CPUS = 4  # of an actor with networks, where a node has as many; one with features takes one
-GROUP, GROUP_SECONDS = 16, 0.2  # jobs of one call at most; and about how long a call should take
-AHEAD = 4 * GROUP  # jobs an actor that may be done before an earlier one has ended
+GROUP_SECONDS = 0.2  # that the jobs of one call should take
 OFTEN = 0.5  # seconds between two questions to one actor how far it is
 GROWTH = 10.0  # seconds between two looks at how large the cluster is
 PATIENCE = 10.0  # seconds that actors have to end in order
@@ -185,7 +184,7 @@ class _Seat:
 
     handle: Any
     ready: bool = False
-    jobs: dict[int, Job] = field(default_factory=dict)
+    jobs: Group = field(default_factory=dict)
     asked: float = 0.0
 
 
@@ -203,7 +202,7 @@ class _Run:
         device: str,
         at_once: int | None,
     ) -> None:
-        self._ray, self._jobs, self._tell = ray, iter(jobs), tell
+        self._ray, self._groups, self._tell = ray, Groups(jobs, GROUP_SECONDS), tell
         self._address, self._device, self._most = address, device, at_once or sys.maxsize
         self._given = (ray.put(do), prepare, str(Path.cwd()))
         self._cpus, self._gpus = self._needs()
@@ -211,24 +210,19 @@ class _Run:
         self._actor = ray.remote(**wants)(_Actor)
         self._seats: list[_Seat] = []
         self._said: SimpleQueue[tuple[_Seat, str, Future[Any]]] = SimpleQueue()
-        self._again: deque[tuple[int, Job]] = deque()  # lost with their actors: one by one
         self._deaths: Counter[int] = Counter()
-        self._done: dict[int, Report] = {}
-        self._next, self._told, self._more = 0, 0, True
-        self._seconds, self._failed_starts, self._looked = GROUP_SECONDS, 0, 0.0
+        self._failed_starts, self._looked = 0, 0.0
 
     def reports(self) -> Generator[Report, None, None]:
         try:
-            while self._more or self._told < self._next:
+            while self._groups.left:
                 self._grow()
                 for seat in self._seats:
                     if seat.ready and not seat.jobs:
                         self._give(seat)
-                if self._more or self._told < self._next:
+                if self._groups.left:
                     self._hear(OFTEN)
-                while self._told in self._done:
-                    self._told += 1
-                    yield self._done.pop(self._told - 1)
+                yield from self._groups.reports()
         finally:
             self._stop()
 
@@ -270,16 +264,7 @@ class _Run:
         future.add_done_callback(lambda ended: self._said.put((seat, method, ended)))
 
     def _give(self, seat: _Seat) -> None:
-        if self._again:
-            number, job = self._again.popleft()
-            seat.jobs = {number: job}
-        else:
-            size = min(GROUP, max(1, round(GROUP_SECONDS / self._seconds)))
-            last = min(self._next + size, self._told + AHEAD * len(self._seats))
-            for job in islice(self._jobs, max(0, last - self._next)):
-                seat.jobs[self._next] = job
-                self._next += 1
-            self._more = self._next >= last
+        seat.jobs = self._groups.next(len(self._seats))
         if seat.jobs:
             seat.asked = time.monotonic()
             self._ask(seat, "do", list(seat.jobs.values()))
@@ -313,8 +298,8 @@ class _Run:
         for number, report in zip(numbers, answers, strict=False):
             if isinstance(report, Exception):
                 raise report
-            self._done[number] = report
-            self._seconds += (max(report.seconds, 0.001) - self._seconds) / 16
+            self._groups.done(number, report)
+            self._groups.took(report.seconds)
 
     def _look(self) -> None:
         """Ask those that have been busy for a while how far they are."""
@@ -337,13 +322,13 @@ class _Run:
         for number, job in seat.jobs.items():
             self._deaths[number] += "node has died" not in text
             if self._deaths[number] < TRIES:
-                self._again.append((number, job))
+                self._groups.lost(number, job)
                 continue
             words = (
                 f"{job.name}: its process died of it twice (killed, as a system does that has no "
             )
             words += "memory left, or a fault in a codec); please report the file"
-            self._done[number] = Report(job.name, "failed", error=words)
+            self._groups.done(number, Report(job.name, "failed", error=words))
         self._seats.append(self._seat())
 
     def _stop(self) -> None:

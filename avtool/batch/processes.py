@@ -10,22 +10,20 @@ import multiprocessing
 import os
 import signal
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
-from itertools import islice
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from traceback import format_exc
 from typing import Any
 
+from avtool.batch.groups import Group, Groups
 from avtool.batch.jobs import Job
 from avtool.batch.request import Cancelled, Report
 from avtool.batch.worker import Tell, Work, keep_memory
 from avtool.media import ffmpeg
 
-GROUP, GROUP_SECONDS = 16, 0.1  # jobs given together at most; and about how long they should take
-AHEAD = 4 * GROUP  # jobs a process that may be done before an earlier one has ended
+GROUP_SECONDS = 0.1  # that the jobs which are given together should take
 OFTEN = 0.1  # seconds between two words of one process about how far it is
 PATIENCE = 10.0  # seconds that a process has to end in order
 
@@ -45,41 +43,23 @@ def reports(
         prepare: called first in each process; it can be pickled.
     """
     threads = max(1, cores() // processes)
-    queue, children = enumerate(jobs), list[_Child]()
-    again: deque[tuple[int, Job]] = deque()  # of a group whose process died: one by one
-    done: dict[int, Report] = {}
-    given = told = 0
-    more, seconds = True, GROUP_SECONDS
-
-    def group() -> list[tuple[int, Job]]:
-        """The next jobs, as many as take a moment: each message costs as much as a short file."""
-        nonlocal given, more
-        if again:
-            return [again.popleft()]
-        size = min(GROUP, max(1, round(GROUP_SECONDS / seconds)))
-        wanted = min(size, told + AHEAD * processes - given) if more else 0
-        found = list(islice(queue, wanted))
-        given, more = given + len(found), more and len(found) == wanted
-        return found
-
+    groups, children = Groups(jobs, GROUP_SECONDS), list[_Child]()
     try:
-        while more or told < given:
+        while groups.left:
             idle = [child for child in children if not child.jobs]
-            while (idle or len(children) < processes) and (some := group()):
+            while (idle or len(children) < processes) and (some := groups.next(processes)):
                 if not idle:
                     children.append(_Child(do, prepare, threads))
                     idle = children[-1:]
                 idle.pop().give(some)
             for child in _heard(children):
-                for job, report in child.take(tell):
+                for (number, job), report in child.take(tell):
                     if report is None:
-                        again.append(job)
+                        groups.lost(number, job)
                         continue
-                    done[job[0]] = report
-                    seconds += (max(report.seconds, 0.001) - seconds) / 16
-            while told in done:
-                yield done.pop(told)
-                told += 1
+                    groups.done(number, report)
+                    groups.took(report.seconds)
+            yield from groups.reports()
     finally:
         for child in children:
             child.stop()
@@ -99,7 +79,7 @@ class _Child:
 
     def __init__(self, do: Work, prepare: Callable[[], None], threads: int) -> None:
         self._given, self._threads = (do, prepare), threads
-        self.jobs: list[tuple[int, Job]] = []
+        self.jobs: Group = {}
         self._start()
 
     def _start(self) -> None:
@@ -117,10 +97,10 @@ class _Child:
                 os.environ["OMP_NUM_THREADS"] = before
         theirs.close()
 
-    def give(self, jobs: list[tuple[int, Job]]) -> None:
+    def give(self, jobs: Group) -> None:
         self.jobs, self._began = jobs, time.monotonic()
         try:
-            self.pipe.send([job for _, job in jobs])
+            self.pipe.send(list(jobs.values()))
         except BrokenPipeError:
             pass  # it died while it waited; ``take`` finds out
 
@@ -131,7 +111,7 @@ class _Child:
         except (EOFError, ConnectionResetError):
             said = [None for _ in self.jobs]
             if len(self.jobs) == 1:
-                name = self.jobs[0][1].name
+                name = next(iter(self.jobs.values())).name
                 said = [Report(name, "failed", error=f"{name}: {self._death()}")]
                 said[0].seconds = round(time.monotonic() - self._began, 3)
             self._start()
@@ -140,7 +120,7 @@ class _Child:
         if isinstance(said, tuple):
             tell(*said)
             return []
-        ended, self.jobs = list(zip(self.jobs, said, strict=True)), []
+        ended, self.jobs = list(zip(self.jobs.items(), said, strict=True)), {}
         return ended
 
     def _death(self) -> str:
