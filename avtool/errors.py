@@ -56,3 +56,12 @@ def shown(text: object) -> str:
     talk\navtool: all is well.wav
     """
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
+
+
+def text_of(name: str) -> str:
+    r"""A file's name as text that can be stored: bytes of it that are no UTF-8 are escaped.
+
+    >>> print(text_of("t\udcffalk.wav"))
+    t\xffalk.wav
+    """
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from avtool.batch.address import WRITABLE, hidden, is_address, path_of, same
-from avtool.errors import InputError, shown
+from avtool.errors import InputError, shown, text_of
 from avtool.scratch import temporary_folder
 
 # What a folder is searched for.
@@ -202,7 +202,7 @@ class Plan:
     ) -> Job:
         job = Job(
             *(each.path, each.name, self.root / each.key),
-            key=_valid(each.key),
+            key=text_of(each.key),
             address=each.address,
             store=self.store,
         )
@@ -340,11 +340,6 @@ def input_of(text: str, below: Path | None = None, key: str = "") -> Input:
     if is_address(text):
         return Input(Path(path_of(text)), hidden(text), below, key, text)
     return Input(Path(text), text, below, key)
-
-
-def _valid(name: str) -> str:
-    """A name as text; what is not UTF-8 in it is escaped."""
-    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def is_dir(path: Path | str) -> bool:

@@ -26,7 +26,7 @@ from urllib.parse import quote
 from avtool.batch.address import hidden, is_address, same
 from avtool.batch.jobs import Job, Shard
 from avtool.batch.request import Report
-from avtool.errors import InputError, OutputError, shown
+from avtool.errors import InputError, OutputError, shown, text_of
 
 LEFT, DONE, FAILED, DIED = range(4)  # DIED: its whole shard's process did
 ROWS, SECONDS = 500, 1.0  # of reports that wait to be written down together
@@ -224,7 +224,7 @@ class Journal:
             if not each.fault:
                 reason = shown((report.error or "").removeprefix(f"{report.input}: "))
                 state = DIED if died else FAILED if failed else DONE
-                told = (_text(each.name), _text(reason)) if failed else (None, None)
+                told = (text_of(each.name), text_of(reason)) if failed else (None, None)
                 number = shard.number if shard and not failed else None
                 self._rows.append((state, number, *told, each.key))
         if shard and any(report.status != "failed" for report in reports):
@@ -419,8 +419,3 @@ def attended(folder: Path | str, command: str) -> Iterator[None]:
 def _hash(name: str) -> int:
     digest = blake2b(name.encode(errors="surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)
-
-
-def _text(name: str) -> str:
-    """Text that SQLite can hold: names need not be UTF-8."""
-    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")

@@ -103,8 +103,12 @@ def _entries(place: str, system: Any) -> list[dict[str, Any]]:
     return list(system.ls(place, detail=True))
 
 
+def _untold(part: float | None, stage: str) -> None:
+    """A ``Tick`` of what belongs to no job."""
+
+
 def _listed(address: str, call: Callable[[Any], Any]) -> Any:
-    return _tried(call, lambda part, stage: None, address, "be listed", InputError)
+    return _tried(call, _untold, address, "be listed", InputError)
 
 
 @contextmanager
@@ -248,8 +252,7 @@ def remove(address: str) -> None:
     Raises:
         OutputError: it cannot be removed.
     """
-    ignored: Tick = lambda part, stage: None  # noqa: E731
-    _tried(lambda s: s.rm_file(_inside(address)), ignored, address, "be removed", OutputError)
+    _tried(lambda s: s.rm_file(_inside(address)), _untold, address, "be removed", OutputError)
 
 
 def _inside(address: str) -> str:
@@ -414,7 +417,7 @@ def reading(keys: Callable[[Path], Iterable[str]]) -> Callable[[str], Iterable[s
 
     def read(place: str) -> Iterator[str]:
         source = Job(Path(place), "", address=place if is_address(place) else "")
-        with here(source, lambda part, stage: None) as near:
+        with here(source, _untold) as near:
             yield from keys(near.source)
 
     return read

@@ -230,19 +230,19 @@ def drive(
             from avtool.batch import remote
 
             do = remote.Fetching(worker)
-        count = _fitting(named, request, total) if at_once is None else at_once
-        count = count if total is None else min(count, total)
         words = partial(child, say.quiet, say.verbose, say.debug)
+        if at_once is None and not cluster:
+            at_once = _fitting(named, request, total)
+        most = min(filter(None, (at_once, total)), default=None)
         if cluster:
             from avtool.batch import cluster as machines
 
             device = request.device if request else ""
-            most = min(filter(None, (at_once, total)), default=None)
             running = machines.reports(do, jobs, progress.at, words, cluster, device, most)
-        elif count > 1 and out != "-":
+        elif out != "-" and most and most > 1:
             from avtool.batch import processes
 
-            running = processes.reports(do, jobs, progress.at, count, words)
+            running = processes.reports(do, jobs, progress.at, most, words)
         else:
             running = thread.reports(do, jobs, progress.at)
         try:

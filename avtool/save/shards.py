@@ -17,7 +17,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from avtool.errors import OutputError
+from avtool.errors import OutputError, text_of
+from avtool.save import tables
 from avtool.values import Array, Audio, Matrix
 
 GROUP_BYTES = 32 << 20  # of the arrays in a row group
@@ -52,7 +53,7 @@ def keys(path: Path) -> Iterator[str]:
                 names = [member.name for member in file if member.name.endswith(".json")]
             yield from (name.removesuffix(".json") for name in names)
             return
-        with _parquet().ParquetFile(path) as file:
+        with tables.parquet().ParquetFile(path) as file:
             for batch in file.iter_batches(columns=["id"]):
                 yield from batch.column(0).to_pylist()
     except (OSError, tarfile.TarError, ValueError) as error:
@@ -98,7 +99,7 @@ class Part:
     """A part of a Parquet data set: id, path, the array a frame (or sample) a list, and facts."""
 
     def __init__(self, path: Path) -> None:
-        self._parquet, self._writer = _parquet(), None  # type: Any, Any
+        self._parquet, self._writer = tables.parquet(), None  # type: Any, Any
         self._file = path.open("wb")  # of Python's: a folder's name need not be UTF-8
         self._rows: list[tuple[str, str, Array, str]] = []
         self._field, self._bytes = "", 0
@@ -129,7 +130,7 @@ class Part:
         )
         columns = [
             arrow.array(ids, arrow.string()),
-            arrow.array([_text(name) for name in names], arrow.string()),
+            arrow.array([text_of(name) for name in names], arrow.string()),
             _nested(arrays),
             arrow.array([list(each.shape) for each in arrays], arrow.list_(arrow.int64())),
             arrow.array(told, arrow.string()),
@@ -158,15 +159,3 @@ def _nested(arrays: tuple[Array, ...]) -> Any:
 
 def _ends(lengths: Any) -> Array:
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-
-
-def _text(name: str) -> str:
-    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
-
-
-def _parquet() -> Any:
-    try:
-        import pyarrow.parquet
-    except ImportError:
-        raise OutputError("parquet needs pyarrow: pip install 'avtool[parquet]'") from None
-    return pyarrow.parquet

@@ -109,22 +109,29 @@ class Csv:
         self._file.flush()
 
 
+def parquet() -> Any:
+    """The module ``pyarrow.parquet``; raises OutputError where it is missing."""
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise OutputError("parquet needs pyarrow: pip install 'avtool[parquet]'") from None
+    return pyarrow.parquet
+
+
 class Parquet:
     """.parquet: the same table; needs pyarrow."""
 
     def __init__(self, value: Stream, place: Place) -> None:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError:
-            raise OutputError("parquet needs pyarrow: pip install 'avtool[parquet]'") from None
+        writers = parquet()
+        import pyarrow
+
         self._arrow, self._value, self._count = pyarrow, value, 0
         fields = [("time", pyarrow.float64())]
         fields += [(column, pyarrow.float32()) for column in _columns(value)]
         self._schema = pyarrow.schema(fields)
         # A file of Python's: a folder's name need not be UTF-8.
         file = place.closing.enter_context(place.path.open("wb"))
-        writer = pyarrow.parquet.ParquetWriter(file, self._schema)
+        writer = writers.ParquetWriter(file, self._schema)
         self._writer = place.closing.enter_context(writer)
 
     def write(self, block: Array) -> None:

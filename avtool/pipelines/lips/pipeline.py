@@ -296,8 +296,9 @@ def _photo(image: Array, moved: Motion, options: Options) -> Made:
     ended = lip_edges.ended(pose.own, lip_edges.found(image, points))
     count = _count(moved, FPS)
     times = np.arange(count) / float(FPS)
-    manner = None if options.still else IdleMotion(moved, pose.own)
-    living = LivingPhoto(pose, *image.shape[:2])
+    manner = living = None
+    if not options.still:
+        manner, living = IdleMotion(moved, pose.own), LivingPhoto(pose, *image.shape[:2])
 
     def images() -> Iterator[Array]:
         painter, there = Painter(), pose.laid(points, ended)
@@ -305,10 +306,12 @@ def _photo(image: Array, moved: Motion, options: Options) -> Made:
         for time, amounts in zip(times, moved.at(times), strict=True):
             own = rest + moved.mesh(amounts)
             own = lip_edges.ended(own, lip_edges.usual(own))
-            if manner is not None:
+            if manner:
                 own = manner.pose_at(own, time)
             made = painter.paint(image, there, pose.laid(points, own), moved.drop(amounts))
-            yield living.at(made, *manner.turn(time)[1:], time) if manner is not None else made
+            if manner and living:
+                made = living.at(made, *manner.turn(time)[1:], time)
+            yield made
 
     frames = Frames(images, FPS, image.shape[1], image.shape[0])
     return frames, count, lambda number: found[place].boxes[0]
@@ -353,10 +356,10 @@ def _film(
             points = mesh_of(spool.part(place, place + 1))[0]
             pose = Pose.of(points)
             own, further = steady(spool, place, seen)
-            wanted = own + reach * (rest + says(number) - own)
-            wanted = lip_edges.ended(wanted, lip_edges.usual(wanted))
+            said = own + reach * (rest + says(number) - own)
+            said = lip_edges.ended(said, lip_edges.usual(said))
             own = lip_edges.ended(own + MORE * reach * (own - rest), further)
-            target = own + share * (wanted - own)
+            target = own + share * (said - own)
             points, target = (pose.laid(points, each) for each in (own, target))
             hangs = moved.drop(amounts[number]) * share
             yield painter.paint(image, points, target, hangs)

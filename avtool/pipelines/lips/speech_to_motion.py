@@ -108,8 +108,7 @@ class Motion:
         wanted[: len(apart)] = np.maximum(apart - TOUCH, 0)
         size = 1e-5 * np.eye(len(told))  # as likely as the shapes' amounts, which are about 1
         amounts = np.linalg.solve(told @ told.T + size, told @ wanted)
-        shut = np.asarray(own - self.mesh(amounts), np.float32)
-        return shut
+        return np.asarray(own - self.mesh(amounts), np.float32)
 
     def face_units(self, amounts: Array) -> Array:
         """The nearest mix of ARKit's units, each 0 to 1: [n, shapes] -> float32 [n, 52]."""

@@ -18,7 +18,7 @@ from avtool.face.lip_points import opening
 from avtool.media import Media, Spec
 from avtool.pipelines.lips.hidden import Lookout
 from avtool.pipelines.lips.speech_to_motion import Motion
-from avtool.pipelines.lips.warp import Painter, lip_edges, teeth
+from avtool.pipelines.lips.warp import Painter, lip_edges
 from avtool.pipelines.lips.warp.topology import Pose
 from avtool.speakers.tracks import unknown_face
 from avtool.spool import Spool
@@ -165,9 +165,7 @@ def look(film: FaceVideo, moved: Motion, painter: Painter, spool: Spool, most: i
         place = min(place, len(track.frames) - 1)
         if look and frontal[-1] > SEEN[1] and gaps[place] >= wide:
             hangs = moved.hangs * float(track.lips[place, LOWEST, 1] - low)
-            ended = _ended(points, further)
-            if teeth(held[0], ended) > SHOWN:
-                painter.learn(held[0], ended, max(0.0, hangs))
+            painter.learn(held[0], _ended(points, further), max(0.0, hangs), SHOWN)
     return np.asarray(np.minimum(turned(np.array(frontal)), lookout.shown()))
 
 

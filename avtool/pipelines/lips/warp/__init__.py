@@ -1,5 +1,5 @@
 """Moves the mouth of a face in a picture, and nothing else, at the picture's own resolution."""
 
-from avtool.pipelines.lips.warp.painter import Painter, teeth
+from avtool.pipelines.lips.warp.painter import Painter
 
-__all__ = ["Painter", "teeth"]
+__all__ = ["Painter"]

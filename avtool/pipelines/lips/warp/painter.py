@@ -29,19 +29,20 @@ class Painter:
         self._best = 0.0
         self._level = 0.0  # of the light on the face that the plates are from
 
-    def learn(self, image: Array, points: Array, drop: float) -> None:
+    def learn(self, image: Array, points: Array, drop: float, least: float = -1.0) -> None:
         """Keep the inside of this picture's mouth if none was open wider and sharper so far, with
         more teeth in sight.
 
         Args:
             image, points, drop: as for ``paint``, of the picture as it is.
+            least: of the open mouth, more than which must be teeth; a negative one asks for none.
         """
         pose = Pose.of(points)
         upper, lower = edges(MOUTH, points, pose.unit)
         gap = float(np.hypot(*(lower - upper).T).max()) / pose.unit
         worth = 0.0
-        if gap > 0.05:
-            worth = min(gap, WIDE) * _sharpness(image, points) * (0.2 + teeth(image, points))
+        if gap > 0.05 and (shown := _teeth(image, points)) > least:
+            worth = min(gap, WIDE) * _sharpness(image, points) * (0.2 + shown)
         if worth > self._best:
             plates = inside.taken(image, points, drop, self._where(pose))
             if plates is not None:
@@ -157,7 +158,7 @@ def _sharpness(image: Array, points: Array) -> float:
     return float(cv2.Laplacian(box, cv2.CV_32F).std()) if box.size else 0.0
 
 
-def teeth(image: Array, points: Array) -> float:
+def _teeth(image: Array, points: Array) -> float:
     """How much of the open mouth is bright, and less red than skin, 0 to 1."""
     rows, columns = _around(points, image.shape)
     upper, lower = edges(MOUTH, points, Pose.of(points).unit)
