@@ -287,6 +287,8 @@ def lips(
     length: Literal["speech", "video"] = "speech",
     still: bool = False,
     weights: str | None = None,
+    fps: int | None = None,
+    energy: float = 1.0,
 ) -> LipsResult:
     """A face whose mouth says another sound.
 
@@ -307,15 +309,18 @@ def lips(
         face: which face of a photo or a video, counted from 1 from the left; None is the largest.
         length: whose length the video has.
         still: a photo keeps head and eyes still.
+        fps: pictures a second, 25, 30, 50 or 60; None is a video's own rate, else 25.
+        energy: how wide the mouth moves, 0.5 to 1.5 of what is usual.
         weights: a checkpoint of the user's own.
 
     Returns:
-        A Result with lips, audio, motion, first, box, passed.
+        A Result with lips, audio, motion, first, box, passed, fps.
         Pictures and the sound under them, as long as each other; the motion as face units.
             first: the source's first picture, uint8 [height, width, 3].
             box: of the face in a picture, x0, y0, x1, y1 in pixels, by the picture's number.
             passed: seconds, from and to, in which a film's face could not be painted; it fills while
                 the pictures are read.
+            fps: of the curves.
 
     Raises:
         AvtoolError: a source or an option cannot be used.

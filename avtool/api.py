@@ -151,7 +151,7 @@ def _run(
     if module.SPEC.frames:
         clip, more = _video(module, source, wanted)
     elif "source" in asked:
-        more["source"] = _face(source, chosen.face)
+        more["source"] = _face(source, chosen.face, chosen.fps)
         clip = _opened(speech, rate).clip(wanted)
         title = f"{title if source is not None else 'the drawn head'} says {Path(clip.name).name}"
     else:
@@ -187,7 +187,7 @@ def _video(module: Any, source: Any, wanted: Spec) -> tuple[Clip, dict[str, Any]
     return film.clip(wanted), {"tracks": tracks_of(film, wanted), "size": size}
 
 
-def _face(source: Any, face: int | None) -> Any:
+def _face(source: Any, face: int | None, fps: int | None) -> Any:
     """What is to speak: a photo, a film, or None, the drawn head."""
     from avtool.media.image import SUFFIXES, read_picture
     from avtool.pipelines.lips.video_face import LOOKED, video_face
@@ -205,7 +205,7 @@ def _face(source: Any, face: int | None) -> Any:
     if Path(source).suffix.lower() in SUFFIXES:
         return read_picture(source)
     film = media.open(source)
-    return video_face(film, tracks_of(film, LOOKED), face)
+    return video_face(film, tracks_of(film, LOOKED), face, fps)
 
 
 def _opened(source: Any, rate: int | None) -> Media:

@@ -30,8 +30,8 @@ def told(error: Exception, name: str = "") -> str:
     Args:
         name: of the input where it came up.
 
-    >>> told(InputError("--fps 7: curves have 25 or 60 frames a second"))
-    '--fps 7: curves have 25 or 60 frames a second'
+    >>> told(InputError("--face 0: faces are counted from 1"))
+    '--face 0: faces are counted from 1'
     >>> told(OSError(28, "No space left on device", "talk.mel.npy"), "talk.wav")
     'talk.mel.npy: No space left on device'
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from scipy.optimize import nnls
 from avtool import media
 from avtool.errors import InputError
 from avtool.face import LIPS, Landmarker, Track, align, track
+from avtool.face.lip_points import opening
 from avtool.head import model
 from avtool.head.model import UNITS
 from avtool.head.render import Camera, render
@@ -191,6 +193,85 @@ def test_a_photo_says_it_at_its_own_size(voice: np.ndarray) -> None:
     nose, left, right = points[2, 1], points[234, 0], points[454, 0]
     assert rows.min() > nose - 0.15 * (right - left)  # the nose and all above stay
     assert columns.min() > left - 60 and columns.max() < right + 60
+
+
+def test_a_photo_at_each_rate(voice: np.ndarray) -> None:
+    """Every second picture of fifty is one of twenty-five; the sound is under them, to a sample."""
+    image = np.ascontiguousarray(read_picture(FACE)[::2, ::2])
+    clip = said(voice[16_000:20_480])  # 0.28 s
+    made = {}
+    for fps in lips.RATES:
+        result = lips.run(clip, lips.Options(fps=fps), source=image)
+        made[fps] = [each.copy() for each in result.lips.images()]
+        assert result.lips.fps == fps and len(made[fps]) == math.ceil(Fraction(28, 100) * fps)
+        length = round(Fraction(len(made[fps]), fps) * 16_000)
+        assert result.audio.samples.shape == (1, length)
+        np.testing.assert_array_equal(result.audio.samples[0, :4480], voice[16_000:20_480])
+        assert result.curves().fps == fps and len(result.curves().amounts) == round(0.28 * fps)
+    assert np.array_equal(made[50][::2], made[25]) and np.array_equal(made[60][::2], made[30])
+    assert all((a != b).any() for a, b in zip(made[50], made[50][1:], strict=False))
+
+
+def test_a_film_at_another_rate(voice: np.ndarray, tmp_path: Path) -> None:
+    """As at its own; what it passes lies at the same times, and its own length stays."""
+    path = tmp_path / "film.mp4"  # its right half is black for a while
+    black = "drawbox=x=320:w=320:c=black:t=fill:enable='between(t,0.39,0.59)'"
+    naive("-i", COCKTAIL, "-t", 1, "-vf", black, "-an", *X264, path)
+    source, clip = media.open(path), said(voice[24_000:48_000])
+    tracks = track(source.clip(Spec(frames=True)).pictures().images())
+    made, passed = {}, {}
+    for fps in (None, 30, 50):
+        film = filming.video_face(source, tracks, 2, fps)
+        result = lips.run(clip, lips.Options(fps=fps, length="video"), source=film)
+        made[fps] = [each.copy() for each in result.lips.images()]
+        assert result.lips.fps == (fps or 25) and len(made[fps]) == (fps or 25)
+        assert result.audio.samples.shape[1] == 16_000
+        np.testing.assert_array_equal(result.audio.samples[0], voice[24_000:40_000])
+        ((start, end),) = passed[fps] = result.passed
+        assert start == pytest.approx(0.4, abs=0.05) and end == pytest.approx(0.6, abs=0.05)
+    own = np.stack(made[None])[:, 100:300, 320:].astype(float)
+    twice = np.stack(made[50])[:, 100:300, 320:].astype(float)
+    for shift, most in ((0, 0.6), (4, np.inf)):
+        off = np.abs(own[1:8] - twice[2 + shift : 16 + shift : 2]).mean()
+        assert off < most * np.abs(own[1:8] - own[3:10]).mean()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"fps": 24}, "--fps 24: .* 25, 30, 50 or 60 a second; leave it out"),
+        ({"energy": 0.4}, "--energy 0.4: .* 0.5 to 1.5 times"),
+        ({"energy": float("nan")}, "--energy nan"),
+    ],
+)
+def test_what_no_mouth_is_made_with(wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        lips.Options(**wrong)
+
+
+def test_a_mouth_moves_as_wide_as_is_asked(voice: np.ndarray) -> None:
+    """Found again in the pictures of the drawn head; and it closes where it did."""
+    clip, found, jaw = said(voice[16_000:32_000]), {}, {}
+    for energy in (0.5, 1.0, 1.5):
+        result = lips.run(clip, lips.Options(still=True, energy=energy))
+        face = track(islice(result.lips.images(), 1))[0]
+        face = replace(
+            face,
+            frames=np.arange(25),
+            **{
+                name: np.repeat(getattr(face, name)[:1], 25, 0)
+                for name in ("boxes", "lips", "scores")
+            },
+        )
+        own = filming.meshes(result.lips, face)[:, list(LIPS)]
+        found[energy] = opening(own)
+        jaw[energy] = result.curves().amounts[:, UNITS.index("jawOpen")].max()
+    wide = {energy: np.quantile(each, 0.95) for energy, each in found.items()}
+    for energy in (0.5, 1.5):
+        assert wide[energy] / wide[1.0] == pytest.approx(energy, rel=0.25)
+    shut = found[1.0] < 0.15 * wide[1.0]
+    assert shut.any() and all((found[e][shut] < 0.3 * wide[e]).all() for e in wide)
+    assert jaw[0.5] < 0.7 * jaw[1.0] and jaw[1.0] < 0.8 * jaw[1.5]
 
 
 def test_the_painted_mouth_follows_the_speech(voice: np.ndarray, moved: Motion) -> None:
@@ -431,8 +512,11 @@ def test_the_program(avtool: Avtool, voice: np.ndarray) -> None:
     assert info.video[0].frames == 25 and (info.video[0].width, info.video[0].height) == (512, 640)
     curves = json.loads(Path("c.json").read_text())
     assert curves["names"] == list(UNITS) and len(curves["frames"]) == 25
-    ran = avtool("lips", "short.wav", "--curves", "c.csv", "--fps", "60")
-    assert (ran.code, ran.lines) == (0, ["c.csv"]), ran.err
+    ran = avtool("lips", "--avatar", "short.wav", "--curves", "c.csv", "--fps", "60")
+    assert (ran.code, ran.lines[-1]) == (0, "c.csv"), ran.err
+    info = media.open("short.lips.mp4", scan=True).info
+    assert (info.video[0].fps, info.video[0].frames) == (60, 60)
+    assert info.duration == pytest.approx(1.0, abs=0.03)
     with Path("c.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert len(rows) == 61 and len(rows[0]) == 53 and float(rows[2][0]) < 0.017
@@ -523,7 +607,8 @@ def test_words_for_what_is_wrong(avtool: Avtool, voice: np.ndarray) -> None:
     for words, code, told in (
         (["lips", FACE], 2, "two inputs"),
         (["lips", FACE, "short.wav", "--length", "long"], 2, "--length long"),
-        (["lips", FACE, "short.wav", "--fps", "30"], 2, "25 or 60"),
+        (["lips", FACE, "short.wav", "--fps", "24"], 2, "25, 30, 50 or 60"),
+        (["lips", FACE, "short.wav", "--energy", "2"], 2, "0.5 to 1.5 times as wide"),
         (["lips", FACE, "short.wav", "-o", "x.gif"], 2, "no format"),
         (["lips", "nobody.mp4", "short.wav"], 1, "nobody.mp4: shows no face"),
         (["lips", "missing.png", "short.wav"], 1, "missing.png"),

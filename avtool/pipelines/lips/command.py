@@ -44,8 +44,12 @@ def lips(
         typer.Option(metavar="PATH", help="File for the motion as 52 ARKit units: .csv or .json"),
     ] = None,
     fps: Annotated[
-        int, typer.Option(metavar="25|60", help="Rate of --curves: frames per second")
-    ] = 25,
+        int | None,
+        typer.Option(metavar="25|30|50|60", help="Frames per second [a video's own, else 25]"),
+    ] = None,
+    energy: Annotated[
+        float, typer.Option(metavar="0.5 … 1.5", help="How wide the mouth moves")
+    ] = 1.0,
     still: Annotated[
         bool, typer.Option("--still", help="A photo moves its mouth only: no blink, no nod.")
     ] = False,
@@ -78,12 +82,12 @@ def lips(
 
     run(
         inputs or [],
-        Options(face, length, still, weights),  # type: ignore[arg-type]
+        Options(face, length, still, weights, fps, energy),  # type: ignore[arg-type]
         text=text,
         avatar=avatar,
         preview=preview,
         curves=curves,
-        extra={"full": full, "mark": mark, "fps": fps},
+        extra={"full": full, "mark": mark},
         out=out,
         format=format or [],
         part=(start, duration),

@@ -12,6 +12,7 @@ SEED = 7  # the same face and speech give the same pictures
 PIVOT = np.array([0.0, 0.85, 0.9], np.float32)  # of the head on its neck, head coordinates
 SWAY = (0.010, 0.022, 0.012)  # radians: nod, shake, tilt
 NOD = 0.02  # radians, where the mouth has been wide open
+STEP = 0.02  # seconds from one of the stresses to the next
 BLINK = 0.24  # seconds
 PAUSE = (1.8, 4.5)  # seconds from one blink to the next
 EYES = {"eyeBlinkRight": (159, 145), "eyeBlinkLeft": (386, 374)}  # middles of the lids
@@ -28,7 +29,7 @@ class IdleMotion:
         rng = np.random.default_rng(SEED)
         self._pace = rng.uniform([0.10, 0.2, 0.35], [0.16, 0.3, 0.5], (3, 3))  # Hz
         self._phase = rng.uniform(0, 2 * np.pi, (3, 3))
-        times = np.arange(0, moved.seconds + 2, 0.02)
+        times = np.arange(0, moved.seconds + 2, STEP)
         wide = moved.at(times) @ moved.shapes[:, 17, 1]
         window = np.hanning(51)
         stress = np.convolve(wide, window / window.sum(), "same")
@@ -47,8 +48,8 @@ class IdleMotion:
         """Nod, shake and tilt in radians at a time in seconds; at first there is none."""
         waves = np.sin(2 * np.pi * self._pace * time + self._phase) - np.sin(self._phase)
         pitch, yaw, roll = (float(part) for part in np.array(SWAY) * waves.mean(1))
-        place = min(int(time * 50), len(self._stress) - 1)
-        return pitch + NOD * float(self._stress[place]), yaw, roll
+        nods = np.interp(time, np.arange(len(self._stress)) * STEP, self._stress)
+        return pitch + NOD * float(nods), yaw, roll
 
     def blink(self, time: float) -> float:
         """How far the eyes are closed, 0 to 1: down faster than up."""

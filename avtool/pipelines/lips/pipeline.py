@@ -56,7 +56,9 @@ SPEC = Spec(audio=True, channel=0)
 NOTE = "Synthetic: the mouth in these pictures was made by avtool lips; nobody said this."
 SHUTTER = np.array([0.25, 0.5, 0.25], np.float32)
 RINGS = [point for ring in MOUTH.upper + MOUTH.lower for point in ring]
-FPS = Fraction(25)  # of what was no video
+FPS = 25  # of what was no video, unless another of the rates is asked for
+RATES = (25, 30, 50, 60)
+ENERGY = (0.5, 1.5)  # least and most
 SIZE = 512, 576  # of the drawn head's pictures
 IDENTITY = {"sex": 0.0, "age": 30.0, "caucasian": 1.0, "asian": 0.4, "african": 0.3}
 DRAWN = Appearance(style=Hairdo(length=0.5, volume=0.0, curl=0.05, parting=0.35))
@@ -64,6 +66,7 @@ WIDE = 0.7, 1.2  # least and most of a film's mouth beside the usual one
 UPPER_LIP, LOWER_LIP = 13, 14  # points of the mesh, the middle of the inner lips
 WIDEST = 0.30  # eyes' distances that the mouth of a photo may be open
 MORE = 0.08  # by which a mouth moves further than the mesh tells, on five people
+FLESH = 0.04  # seconds over which the flesh around the lips follows them
 CLEARLY = 0.4  # how likely a sound must be to be shown
 
 
@@ -89,6 +92,8 @@ class Options:
         face: which face of a photo or a video, counted from 1 from the left; None is the largest.
         length: whose length the video has.
         still: a photo keeps head and eyes still.
+        fps: pictures a second, 25, 30, 50 or 60; None is a video's own rate, else 25.
+        energy: how wide the mouth moves, 0.5 to 1.5 of what is usual.
         weights: a checkpoint of the user's own.
 
     Raises:
@@ -99,12 +104,25 @@ class Options:
     length: Literal["speech", "video"] = "speech"
     still: bool = False
     weights: str | None = None
+    fps: int | None = None
+    energy: float = 1.0
 
     def __post_init__(self) -> None:
         if self.face is not None and self.face < 1:
             raise InputError(f"--face {self.face}: faces are counted from 1")
         if self.length not in ("speech", "video"):
             raise InputError(f"--length {self.length} is unknown; it is speech or video")
+        if self.fps not in (None, *RATES):
+            raise InputError(
+                f"--fps {self.fps}: pictures are made at 25, 30, 50 or 60 a second; leave it out "
+                "to keep a video's own rate"
+            )
+        least, most = ENERGY
+        if not least <= self.energy <= most:  # nan is refused as well
+            raise InputError(
+                f"--energy {self.energy:g}: a mouth moves {least:g} to {most:g} times as wide as "
+                "usual"
+            )
 
 
 @dataclass(frozen=True)
@@ -116,6 +134,7 @@ class Result:
         box: of the face in a picture, x0, y0, x1, y1 in pixels, by the picture's number.
         passed: seconds, from and to, in which a film's face could not be painted; it fills while
             the pictures are read.
+        fps: of the curves.
     """
 
     lips: Frames
@@ -124,10 +143,11 @@ class Result:
     first: Array
     box: Callable[[int], Array]
     passed: list[tuple[float, float]]
+    fps: int = FPS
 
-    def curves(self, fps: int = 25) -> Curves:
-        """The motion as ARKit's 52 face units."""
-        return curves(self.motion, fps)
+    def curves(self, fps: int | None = None) -> Curves:
+        """The motion as ARKit's 52 face units, so many a second, else as the pictures are."""
+        return curves(self.motion, fps or self.fps)
 
     def picture(self) -> Mouths:
         """A few moments of it, with the opening of the lips and the loudness."""
@@ -171,16 +191,18 @@ def run(
         InputError: the sound was not asked for, is empty, or there is no such face.
     """
     speech = clip.sound()
-    moved = said(clip, models or load(options))
+    usual = said(clip, models or load(options))
+    moved = wider(usual, options.energy)
     passed: list[tuple[float, float]] = []
     if isinstance(source, FaceVideo):
-        frames, count, box = _film(source, moved, options, passed)
+        frames, count, box = _film(source, usual, options, passed)
         first = next(source.frames.images())
     else:
         first = image = _drawn() if source is None else source
         frames, count, box = _photo(image, moved, options)
     sound = lasting(speech, count / frames.fps)
-    return Result(frames, replace(sound, note=NOTE), moved, first, box, passed)
+    sound = replace(sound, note=NOTE)
+    return Result(frames, sound, moved, first, box, passed, options.fps or FPS)
 
 
 def said(clip: Clip, model: LipMotion) -> Motion:
@@ -193,6 +215,11 @@ def said(clip: Clip, model: LipMotion) -> Motion:
     if not any(block.size for block in speech.blocks()):
         raise InputError(f"{clip.name}: holds no sound to be said")
     return motion(streamed(speech.mono(), RATE), model)
+
+
+def wider(moved: Motion, energy: float) -> Motion:
+    """The same motion, so many times as wide."""
+    return replace(moved, amounts=moved.amounts * np.float32(energy))
 
 
 def curves(moved: Motion, fps: int) -> Curves:
@@ -294,8 +321,9 @@ def _photo(image: Array, moved: Motion, options: Options) -> Made:
         )
     rest = moved.shut(pose.own)
     ended = lip_edges.ended(pose.own, lip_edges.found(image, points))
-    count = _count(moved, FPS)
-    times = np.arange(count) / float(FPS)
+    fps = Fraction(options.fps or FPS)
+    count = _count(moved, fps)
+    times = np.arange(count) / float(fps)
     manner = living = None
     if not options.still:
         manner, living = IdleMotion(moved, pose.own), LivingPhoto(pose, *image.shape[:2])
@@ -313,7 +341,7 @@ def _photo(image: Array, moved: Motion, options: Options) -> Made:
                 made = living.at(made, *manner.turn(time)[1:], time)
             yield made
 
-    frames = Frames(images, FPS, image.shape[1], image.shape[0])
+    frames = Frames(images, fps, image.shape[1], image.shape[0])
     return frames, count, lambda number: found[place].boxes[0]
 
 
@@ -329,7 +357,7 @@ def _film(
     fps = film.frames.fps
     wanted = _count(moved, fps) if options.length == "speech" else None
     painter, spool = Painter(), Spool()
-    moved = replace(moved, amounts=moved.amounts * as_wide(film.track.lips, moved))
+    moved = wider(moved, options.energy * as_wide(film.track.lips, moved))
     seen = look(film, moved, painter, spool, wanted)
     if not seen.any():
         raise InputError("its face is always turned away or hidden, so no mouth can be painted")
@@ -338,7 +366,7 @@ def _film(
     count = wanted or len(seen)
     times = np.arange(count) / float(fps)
     # A shutter is open while lips move; the flesh around them is slower than they are.
-    amounts, slow = (_blurred(moved, times, each / float(fps)) for each in (0.5, 1.0))
+    amounts, slow = (_blurred(moved, times, each) for each in (0.5 / float(fps), FLESH))
 
     def says(number: int) -> Array:
         own = moved.mesh(slow[number])
@@ -392,7 +420,7 @@ def _blurred(moved: Motion, times: Array, apart: float) -> Array:
 
 def _count(moved: Motion, fps: Fraction) -> int:
     """Pictures that last as long as the speech, to the next whole one."""
-    return max(1, ceil(moved.seconds * fps))
+    return max(1, ceil(round(moved.seconds * fps, 6)))  # 0.28 s are 7 at 25, not 8
 
 
 def _note(passed: list[tuple[float, float]], number: int, fps: Fraction) -> None:

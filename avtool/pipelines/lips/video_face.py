@@ -50,15 +50,20 @@ class FaceVideo:
     backwards: Callable[[int], Iterator[Array]]
 
 
-def video_face(source: Media, tracks: Sequence[Track], number: int | None = None) -> FaceVideo:
+def video_face(
+    source: Media, tracks: Sequence[Track], number: int | None = None, fps: int | None = None
+) -> FaceVideo:
     """A face of a video, by its number, else the one that fills most of it.
+
+    Args:
+        fps: at which its pictures are read; None is the video's own rate.
 
     Raises:
         InputError: there is no such face.
     """
     if number is None and tracks:
         number = max(tracks, key=lambda each: size(each.boxes)).face
-    spec = Spec(frames=True)
+    spec = Spec(frames=True, fps=None if fps is None else Fraction(fps))
     for each in tracks:
         if each.face == number:
             frames = source.clip(spec).frames

@@ -82,8 +82,6 @@ def run(
         part = (part[0], preview)
     if not alone and is_dir(inputs[0]):
         raise InputError(f"{inputs[0]}: is a folder; name one face, then what it is to say")
-    if extra["fps"] not in (25, 60):
-        raise InputError(f"--fps {extra['fps']}: curves have 25 or 60 frames a second")
     if curves is not None:
         sink_of(Curves, Path(curves).suffix)
     refuse_addresses([*inputs, out, curves], "lips")
@@ -213,9 +211,9 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
                 f"mouth turned away, hidden or gone, pictures left as they are: {listed}{more}"
             )
     else:
-        moved = pipeline.said(clip, models)
+        moved = pipeline.wider(pipeline.said(clip, models), request.options.energy)
     save(
-        pipeline.curves(moved, request.extra["fps"]),
+        pipeline.curves(moved, request.options.fps or pipeline.FPS),
         job.outputs.get(CURVES, []),
         name="curves",
         title="",
@@ -237,7 +235,7 @@ def _face(
     source = media.open(job.source, name=job.name)
     looking, _ = stages(tick, source.info.duration, STAGES)
     tracks = tracks_of(source, filming.LOOKED, looking, request.strict)
-    film = filming.video_face(source, tracks, request.options.face)
+    film = filming.video_face(source, tracks, request.options.face, request.options.fps)
     if request.options.face is None and len(tracks) > 1:
         warnings.append(f"{len(tracks)} faces; face {film.track.face} speaks, the largest")
     return film
