@@ -314,12 +314,14 @@ def lips(
         weights: a checkpoint of the user's own.
 
     Returns:
-        A Result with lips, audio, motion, first, box, passed, fps.
+        A Result with lips, audio, motion, first, box, passed, changed, fps.
         Pictures and the sound under them, as long as each other; the motion as face units.
             first: the source's first picture, uint8 [height, width, 3].
             box: of the face in a picture, x0, y0, x1, y1 in pixels, by the picture's number.
             passed: seconds, from and to, in which a film's face could not be painted; it fills while
                 the pictures are read.
+            changed: each painted picture's number, and how far its lips were moved from where the
+                source has them, mean over their points, eyes' distance 1; it fills likewise.
             fps: of the curves.
 
     Raises:

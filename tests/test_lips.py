@@ -274,6 +274,28 @@ def test_a_mouth_moves_as_wide_as_is_asked(voice: np.ndarray) -> None:
     assert jaw[0.5] < 0.7 * jaw[1.0] and jaw[1.0] < 0.8 * jaw[1.5]
 
 
+def test_best_and_worst_are_nearest_and_farthest(voice: np.ndarray) -> None:
+    """Of the pictures of a mouth that speaks, by their pixels beside the photo's."""
+    image = read_picture(FACE)
+    result = lips.run(said(voice[16_000:40_000]), lips.Options(still=True), source=image)
+    kept = lips.Moments(result, result.audio)
+    made = [each.copy() for each in kept.watching(result.lips).images()]
+    off = np.array([np.abs(each.astype(int) - image).mean() for each in made])
+    facts = kept.facts()
+    best, worst = (round(facts[name]["seconds"] * 25) for name in ("best", "worst"))
+    times = np.arange(len(made)) / 25
+    wide = gap(result.motion.lips(result.motion.at(times)))
+    speaks = off[wide > 0.5 * np.quantile(wide, 0.95)]
+    assert off[best] <= np.quantile(speaks, 0.3) and off[worst] >= np.quantile(speaks, 0.7)
+    assert facts["best"]["moved"] < facts["worst"]["moved"]
+    (one, _, _), (other, seconds, _) = kept.picture().shown[-2:]
+    assert one.startswith("best: moved") and other.startswith("worst: moved")
+    assert seconds == pytest.approx(worst / 25)
+    nothing = lips.run(said(np.zeros(8000)), source=image)
+    kept = lips.Moments(nothing, nothing.audio)
+    assert len(list(kept.watching(nothing.lips).images())) == 13 and not kept.facts()
+
+
 def test_the_painted_mouth_follows_the_speech(voice: np.ndarray, moved: Motion) -> None:
     """Found again in the pictures, the mouth is the one that was meant; in others' it is not."""
     result = lips.run(
@@ -539,6 +561,7 @@ def test_each_sentence_and_the_curves_are_made(avtool: Avtool, voice: np.ndarray
     told = json.loads(ran.out)
     assert told["outputs"] == ["face.one.png", "c.csv"] and Path("c.csv").read_text() != "mine"
     assert told["speech"] == "one.wav" and told["options"]["length"] == "speech"
+    assert told["best"]["moved"] < told["worst"]["moved"] and 0 < told["worst"]["seconds"] < 0.4
     soundfile.write("nothing.wav", np.zeros(3200), 16_000)
     ran = avtool("lips", FACE, "nothing.wav", "-f", "png")
     assert ran.code == 0 and "nothing.wav is silent, so the mouth stays shut" in ran.err

@@ -19,13 +19,20 @@ def draw_mouths(value: Mouths, path: Path, title: str) -> None:
     wide = (RIGHT - MARGIN - (count - 1) * GAP) // count
     ratio = max((image.shape[0] / image.shape[1] for _, _, image in value.shown), default=1.0)
     high = round(wide * min(ratio, 1.4))
-    sheet = Sheet(HEAD + high + 40 + LANES, title, "synthetic: nobody said this")
+    subtitle = "synthetic: nobody said this"
+    if any(name.startswith("best") for name, *_ in value.shown):
+        subtitle += (
+            "; best and worst: lips moved least and most from the source while they speak, in %"
+        )
+        subtitle += " of the eyes' distance"
+    sheet = Sheet(HEAD + high + 66 + LANES, title, subtitle)
     for column, (name, time, picture) in enumerate(value.shown):
         x = MARGIN + column * (wide + GAP)
         sheet.picture(x, HEAD, picture, wide, high, grow=True)
-        text = f"{name}, {time:.2f} s" if column else name
-        sheet.text(x + wide / 2, HEAD + high + 22, text, "mm", 19)
-    _lanes(sheet, value, HEAD + high + 48)
+        sheet.text(x + wide / 2, HEAD + high + 22, name, "mm", 18)
+        if column:
+            sheet.grey(x + wide / 2, HEAD + high + 46, f"{time:.2f} s", "mm", 17)
+    _lanes(sheet, value, HEAD + high + 74)
     sheet.save(path)
 
 

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from avtool.errors import InputError
-from avtool.face import Landmarker, align, track
+from avtool.face import LIPS, Landmarker, align, track
 from avtool.face.lip_points import opening
 from avtool.head import model
 from avtool.head.hairdo import Hairdo
@@ -82,6 +82,7 @@ SOUNDS = {  # what a mouth shows best, by phones
 
 
 OPEN = ("/a/", "/o/", "/i/")
+SPEAKS, OPENED = 0.5, 0.02  # part of its wide opening, and eyes' distances, of a mouth that speaks
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ class Result:
         box: of the face in a picture, x0, y0, x1, y1 in pixels, by the picture's number.
         passed: seconds, from and to, in which a film's face could not be painted; it fills while
             the pictures are read.
+        changed: each painted picture's number, and how far its lips were moved from where the
+            source has them, mean over their points, eyes' distance 1; it fills likewise.
         fps: of the curves.
     """
 
@@ -143,6 +146,7 @@ class Result:
     first: Array
     box: Callable[[int], Array]
     passed: list[tuple[float, float]]
+    changed: list[tuple[int, float]]
     fps: int = FPS
 
     def curves(self, fps: int | None = None) -> Curves:
@@ -194,15 +198,16 @@ def run(
     usual = said(clip, models or load(options))
     moved = wider(usual, options.energy)
     passed: list[tuple[float, float]] = []
+    changed: list[tuple[int, float]] = []
     if isinstance(source, FaceVideo):
-        frames, count, box = _film(source, usual, options, passed)
+        frames, count, box = _film(source, usual, options, passed, changed)
         first = next(source.frames.images())
     else:
         first = image = _drawn() if source is None else source
-        frames, count, box = _photo(image, moved, options)
+        frames, count, box = _photo(image, moved, options, changed)
     sound = lasting(speech, count / frames.fps)
     sound = replace(sound, note=NOTE)
-    return Result(frames, sound, moved, first, box, passed, options.fps or FPS)
+    return Result(frames, sound, moved, first, box, passed, changed, options.fps or FPS)
 
 
 def said(clip: Clip, model: LipMotion) -> Motion:
@@ -243,7 +248,8 @@ def moments(moved: Motion, fps: Fraction, count: int) -> list[tuple[str, int]]:
 
 
 class Moments:
-    """A few moments of what is said most clearly, kept while the pictures are read.
+    """A few moments of what is said most clearly, kept while the pictures are read; and those in
+    which a speaking mouth is least and most changed, which are its best and its worst.
 
     Args:
         audio: the speech.
@@ -253,28 +259,54 @@ class Moments:
         self._result, self._audio = result, audio
         self._count = round((result.audio.seconds or 0) * result.lips.fps)
         self._wanted = moments(result.motion, result.lips.fps, self._count)
+        motion, times = result.motion, np.arange(self._count) / float(result.lips.fps)
+        self._opened = gap(motion.lips(motion.at(times)))
+        self._speaks = self._opened > max(SPEAKS * float(np.quantile(self._opened, 0.95)), OPENED)
         self._shown: list[tuple[str, float, Array]] = []
+        self._ends: dict[str, tuple[int, float, Array]] = {}
 
     def watching(self, frames: Frames) -> Frames:
         """The same pictures; some of them are kept as they pass."""
 
         def images() -> Iterator[Array]:
             self._shown = [("the face", 0.0, self._cut(self._result.first, 0))]
+            self._ends = {}
             for number, image in enumerate(frames.images()):
                 for name, place in self._wanted:
                     if place == number:
                         time = float(number / frames.fps)
                         self._shown.append((name, time, self._cut(image, number)))
+                self._judge(image, number)
                 yield image
 
         return replace(frames, images=images)
 
     def picture(self) -> Mouths:
         """What was kept, with the opening of the lips and the loudness."""
-        motion, fps = self._result.motion, self._result.lips.fps
-        opened = gap(motion.lips(motion.at(np.arange(self._count) / float(fps))))
+        fps = self._result.lips.fps
         level = loudness(self._audio, max(1, round(self._count / fps * TRACKED)))
-        return Mouths(self._shown, opened, level, fps)
+        ends = [
+            (f"{name}: moved {100 * far:.1f} %", float(number / fps), image)
+            for name, (number, far, image) in self._ends.items()
+        ]
+        return Mouths(self._shown + ends, self._opened, level, fps)
+
+    def facts(self) -> dict[str, dict[str, float]]:
+        """The best and the worst moment: seconds, and how far the lips were moved."""
+        fps = self._result.lips.fps
+        return {
+            name: {"seconds": round(float(number / fps), 3), "moved": round(far, 4)}
+            for name, (number, far, _) in self._ends.items()
+        }
+
+    def _judge(self, image: Array, number: int) -> None:
+        """Keep a picture if the mouth speaks in it, and is less or more changed than in others."""
+        painted, far = self._result.changed[-1] if self._result.changed else (-1, 0.0)
+        if painted != number or not self._speaks[number]:
+            return
+        for name, sign in (("best", -1), ("worst", 1)):
+            if name not in self._ends or sign * far > sign * self._ends[name][1]:
+                self._ends[name] = number, far, self._cut(image, number)
 
     def _cut(self, image: Array, number: int) -> Array:
         box = self._result.box(number)
@@ -301,7 +333,12 @@ def lasting(audio: Audio, seconds: Fraction) -> Audio:
     return replace(audio, blocks=blocks, length_samples=wanted, seconds=float(seconds))
 
 
-def _photo(image: Array, moved: Motion, options: Options) -> Made:
+def _photo(
+    image: Array,
+    moved: Motion,
+    options: Options,
+    changed: list[tuple[int, float]],
+) -> Made:
     found = track([image])
     if not found:
         raise InputError("shows no face; it takes one that looks ahead, 40 pixels wide or more")
@@ -329,11 +366,13 @@ def _photo(image: Array, moved: Motion, options: Options) -> Made:
         manner, living = IdleMotion(moved, pose.own), LivingPhoto(pose, *image.shape[:2])
 
     def images() -> Iterator[Array]:
+        changed.clear()
         painter, there = Painter(), pose.laid(points, ended)
         painter.learn(image, there, max(0.0, float(pose.own[CHIN, 1] - rest[CHIN, 1])))
-        for time, amounts in zip(times, moved.at(times), strict=True):
+        for number, (time, amounts) in enumerate(zip(times, moved.at(times), strict=True)):
             own = rest + moved.mesh(amounts)
             own = lip_edges.ended(own, lip_edges.usual(own))
+            changed.append((number, _apart(ended, own)))
             if manner:
                 own = manner.pose_at(own, time)
             made = painter.paint(image, there, pose.laid(points, own), moved.drop(amounts))
@@ -352,7 +391,11 @@ def _drawn() -> Array:
 
 
 def _film(
-    film: FaceVideo, moved: Motion, options: Options, passed: list[tuple[float, float]]
+    film: FaceVideo,
+    moved: Motion,
+    options: Options,
+    passed: list[tuple[float, float]],
+    changed: list[tuple[int, float]],
 ) -> Made:
     fps = film.frames.fps
     wanted = _count(moved, fps) if options.length == "speech" else None
@@ -375,6 +418,7 @@ def _film(
 
     def images() -> Iterator[Array]:
         passed.clear()
+        changed.clear()
         for number, (place, image) in enumerate(islice(ping_pong(film, len(seen)), count)):
             share = strength[place]
             if not share:
@@ -388,6 +432,7 @@ def _film(
             said = lip_edges.ended(said, lip_edges.usual(said))
             own = lip_edges.ended(own + MORE * reach * (own - rest), further)
             target = own + share * (said - own)
+            changed.append((number, _apart(own, target)))
             points, target = (pose.laid(points, each) for each in (own, target))
             hangs = moved.drop(amounts[number]) * share
             yield painter.paint(image, points, target, hangs)
@@ -421,6 +466,11 @@ def _blurred(moved: Motion, times: Array, apart: float) -> Array:
 def _count(moved: Motion, fps: Fraction) -> int:
     """Pictures that last as long as the speech, to the next whole one."""
     return max(1, ceil(round(moved.seconds * fps, 6)))  # 0.28 s are 7 at 25, not 8
+
+
+def _apart(own: Array, target: Array) -> float:
+    """How far the lips move between meshes [468, 3] in head coordinates, mean over their points."""
+    return float(np.hypot(*(target - own)[list(LIPS), :2].T).mean())
 
 
 def _note(passed: list[tuple[float, float]], number: int, fps: Fraction) -> None:

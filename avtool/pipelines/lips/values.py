@@ -35,8 +35,8 @@ class Mouths:
 
     Shape:
         shown: (what it says, seconds, uint8 RGB [height, width, 3]) of a few moments, the face as
-        it was first; opening, level: float [pictures], the lips' opening over the eyes' distance
-        and the sound's loudness, 0 to 1.
+        it was first, its best and its worst moment last; opening, level: float [pictures], the
+        lips' opening over the eyes' distance and the sound's loudness, 0 to 1.
     """
 
     WRITERS: ClassVar[Mapping[str, Callable[[Any, Place], None]]]

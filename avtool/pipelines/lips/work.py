@@ -202,7 +202,8 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
         length = clip.duration if request.options.length == "speech" else None
         frames = _counted(marked(found.lips) if request.extra["mark"] else found.lips, tick, length)
         who = "the drawn head" if request.extra["avatar"] else job.title
-        _write(found, frames, clip.sound(), wanted, f"{who} says {Job(speech, clip.name).title}")
+        said = f"{who} says {Job(speech, clip.name).title}"
+        facts |= _write(found, frames, clip.sound(), wanted, said)
         if found.passed:
             facts["passed"] = [[round(a, 2), round(b, 2)] for a, b in found.passed]
             listed = ", ".join(f"{a:g}-{b:g} s" for a, b in facts["passed"][:8])
@@ -253,8 +254,8 @@ def _run(
 
 def _write(
     found: pipeline.Result, frames: Frames, audio: Audio, paths: list[Path], title: str
-) -> None:
-    """The video and the summary of it, reading the pictures once."""
+) -> dict[str, Any]:
+    """The video and the summary of it, reading the pictures once; what is to be told of it."""
     kept = pipeline.Moments(found, audio)
     watched = kept.watching(frames)
     videos = [path for path in paths if path.suffix in formats(Video)]
@@ -266,6 +267,7 @@ def _write(
     pictures = [path for path in paths if path not in videos]
     if pictures:
         save(kept.picture(), pictures, name="lips", title=title)
+    return kept.facts()
 
 
 def _counted(frames: Frames, tick: Tick, seconds: float | None) -> Frames:
