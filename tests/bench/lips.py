@@ -164,7 +164,7 @@ def silence(data: Path) -> None:
     quiet = rng.standard_normal(3 * RATE) * 10 ** (-65 / 20)
     voice = next(readers(data))[: 3 * RATE]
     after = np.concatenate([voice, quiet.astype(np.float32)])
-    print("\nopening in silence, in % of the eyes' distance (speech: up to some 8)")
+    print("\nopening in silence, in % of the eyes' distance (speech: up to some 9)")
     for name, sound in (
         ("digital silence", np.zeros(3 * RATE, np.float32)),
         ("a quiet room, -65 dB", quiet.astype(np.float32)),

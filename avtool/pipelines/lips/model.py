@@ -26,11 +26,17 @@ UNITS = 52
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes: channels of the convolutions, shapes of the mouth, phones that it also tells."""
+    """Sizes: channels of the convolutions, shapes of the mouth, phones that it also tells.
+
+    Args:
+        opening: of the lips as it tells it of ordinary speech, the 95th percentile, eyes'
+            distance 1; its recipe measures it. What is told is set to the range of people by it.
+    """
 
     width: int = 256
     shapes: int = 12
     phones: int = len(PHONES)
+    opening: float = 0.064
 
     def layout(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Tensors and their shapes, of which all sizes can be read."""

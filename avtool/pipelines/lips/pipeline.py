@@ -62,7 +62,7 @@ ENERGY = (0.5, 1.5)  # least and most
 SIZE = 512, 576  # of the drawn head's pictures
 IDENTITY = {"sex": 0.0, "age": 30.0, "caucasian": 1.0, "asian": 0.4, "african": 0.3}
 DRAWN = Appearance(style=Hairdo(length=0.5, volume=0.0, curl=0.05, parting=0.35))
-WIDE = 0.7, 1.2  # least and most of a film's mouth beside the usual one
+WIDE = 0.61, 1.05  # least and most of a film's mouth beside the usual one
 UPPER_LIP, LOWER_LIP = 13, 14  # points of the mesh, the middle of the inner lips
 WIDEST = 0.30  # eyes' distances that the mouth of a photo may be open
 MORE = 0.08  # by which a mouth moves further than the mesh tells, on five people

@@ -11,8 +11,8 @@ whom nobody saw (LibriSpeech, where the folder has it) teach the rest: their pho
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from avtool.face import LIPS
+from avtool.face.lip_points import opening
 from avtool.metrics import lips as metric
 from avtool.models.speech_frontend import PHONES, normalised
 from avtool.pipelines.lips.model import Config, LipMotion
@@ -33,6 +34,7 @@ from avtool.training.phone_alignment import SILENCE
 from avtool.training.trainer import Trainer, arguments
 from avtool.values import Array
 
+ORDINARY = 20  # recordings by which it is measured how wide a network opens the lips
 CLOSED = [PHONES.index(phone) for phone in "PBM"]
 UPPER = [LIPS.index(point) for point in INNER_UPPER]
 LOWER = [LIPS.index(point) for point in INNER_LOWER]
@@ -223,6 +225,17 @@ def score(model: LipMotion, clips: Clips) -> dict[str, float]:
     return {name: float(np.mean(each)) for name, each in found.items()}
 
 
+@torch.inference_mode()
+def opened(model: LipMotion, mels: Sequence[Array]) -> float:
+    """The ``opening`` of a network's ``Config``, by packed log-mel of speech, [mels, frames] each:
+    the median over them.
+    """
+    shapes = model.shapes[:, list(LIPS), :2]
+    told = (points_of(model(heard(mel).to(shapes.device)).transpose(1, 2), shapes) for mel in mels)
+    wide = [np.quantile(opening(points[0].cpu().numpy()), 0.95) for points in told]
+    return float(np.median(wide))
+
+
 def main() -> None:
     """Train; see the module's words."""
     parser = arguments("lipmotion", __doc__, 20.0)
@@ -299,10 +312,12 @@ def main() -> None:
                 )
             yield loss
 
+    ordinary = speech.mel[:ORDINARY] or list(valid.mel[:ORDINARY, 0])
     for _ in run.steps(
         losses_of(), lambda: score(run.average, valid), given.minutes * 60, every=60
     ):
-        pass
+        run.model.config = replace(run.model.config, opening=opened(run.average, ordinary))
+        run.save()
 
 
 if __name__ == "__main__":
