@@ -516,6 +516,28 @@ def test_a_photo_with_an_open_mouth(voice: np.ndarray) -> None:
         lips.run(quiet, source=gaping)
 
 
+@pytest.mark.parametrize(("blink", "open_"), [(0.0, True), (0.8, False)])
+def test_eyes_that_are_half_shut_do_not_blink(
+    blink: float, open_: bool, moved: Motion, voice: np.ndarray
+) -> None:
+    """They stay as they are, and it is said."""
+    from avtool.pipelines.lips.idle_motion import IdleMotion
+
+    head = model.load()
+    lids = {"eyeBlinkLeft": blink, "eyeBlinkRight": blink}
+    vertices = head.vertices(head.shape(lips.IDENTITY), lids)
+    image = render(head, vertices, lips.DRAWN, Camera(*lips.SIZE))
+    own = align(Landmarker().in_box(image, box_of(image))[0])[0]
+    manner = IdleMotion(replace(moved, seconds=20.0), own)
+    times = np.arange(0, 20, 0.04)
+    shut = float(times[np.argmax([manner.blink(time) for time in times])])
+    least = [each[145, 1] - each[159, 1] for each in (manner.pose_at(own, shut), own)]
+    assert (least[0] < 0.5 * least[1]) == open_
+    clip = said(voice[:8000])
+    lips.run(clip, source=image)
+    assert ["eyes in the photo are shut" in each for each in clip.warnings] == [True] * (not open_)
+
+
 def test_a_photo_stands_upright(tmp_path: Path) -> None:
     """A camera that was held sideways says so in the file."""
     image = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(2, 4, 3) * 9)

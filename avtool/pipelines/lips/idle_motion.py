@@ -15,7 +15,13 @@ NOD = 0.02  # radians, where the mouth has been wide open
 STEP = 0.02  # seconds from one of the stresses to the next
 BLINK = 0.24  # seconds
 PAUSE = (1.8, 4.5)  # seconds from one blink to the next
+OPEN = 0.06  # eyes' distances between lids: 0.06 to 0.13 on people, 0.05 to 0.07 half shut
 EYES = {"eyeBlinkRight": (159, 145), "eyeBlinkLeft": (386, 374)}  # middles of the lids
+
+
+def eyes_open(own: Array) -> bool:
+    """Whether both eyes of a mesh [468, 3] in head coordinates are open enough to blink."""
+    return all(float(own[lower, 1] - own[upper, 1]) > OPEN for upper, lower in EYES.values())
 
 
 class IdleMotion:
@@ -41,7 +47,7 @@ class IdleMotion:
             for name, (upper, lower) in EYES.items():
                 unit = moved.units[UNITS.index(name)]
                 closes = float(unit[upper, 1] - unit[lower, 1])
-                if closes > 1e-3:
+                if closes > 1e-3 and eyes_open(own):
                     self._lids += unit * float((own[lower, 1] - own[upper, 1]) / closes)
 
     def turn(self, time: float) -> tuple[float, float, float]:

@@ -29,7 +29,7 @@ from avtool.head.shade import Appearance
 from avtool.media import Clip, Spec
 from avtool.models.speech_frontend import PHONES
 from avtool.pipelines.lips.breath import LivingPhoto
-from avtool.pipelines.lips.idle_motion import IdleMotion
+from avtool.pipelines.lips.idle_motion import IdleMotion, eyes_open
 from avtool.pipelines.lips.model import FPS as MOTION_FPS
 from avtool.pipelines.lips.model import LipMotion
 from avtool.pipelines.lips.speech_to_motion import CHIN, LOWER, Motion, gap, loudness, motion
@@ -204,7 +204,7 @@ def run(
         first = next(source.frames.images())
     else:
         first = image = _drawn() if source is None else source
-        frames, count, box = _photo(image, moved, options, changed)
+        frames, count, box = _photo(image, moved, options, changed, clip.warnings)
     sound = lasting(speech, count / frames.fps)
     sound = replace(sound, note=NOTE)
     return Result(frames, sound, moved, first, box, passed, changed, options.fps or FPS)
@@ -338,6 +338,7 @@ def _photo(
     moved: Motion,
     options: Options,
     changed: list[tuple[int, float]],
+    warnings: list[str],
 ) -> Made:
     found = track([image])
     if not found:
@@ -356,6 +357,8 @@ def _photo(
             f"the mouth is open by {100 * apart:.0f} % of the eyes' distance, too wide to be shut "
             f"again; give a photo with closed lips, or open by less than {100 * WIDEST:.0f} %"
         )
+    if not eyes_open(pose.own):
+        warnings.append("the eyes in the photo are shut, or half, and stay so; open ones look best")
     rest = moved.shut(pose.own)
     ended = lip_edges.ended(pose.own, lip_edges.found(image, points))
     fps = Fraction(options.fps or FPS)
