@@ -63,6 +63,15 @@ def test_a_signal_at_any_time(
     assert os.listdir(tmp_path) == []
 
 
+def test_a_signal_that_a_library_takes_for_its_own_failure(tmp_path: Path) -> None:
+    """As compiled ones do of whatever is raised while they are loaded."""
+    what = "try:\n    os.kill(os.getpid(), signal.SIGINT); time.sleep(0.1)\n"
+    what += "except BaseException:\n    raise ImportError('initialization failed')"
+    ran = when("avtool.cli.drive", f"exec({what!r})", "mel", SPEECH, "-o", tmp_path / "x.npy")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "avtool: interrupted\n")
+    assert os.listdir(tmp_path) == []
+
+
 def test_what_is_ignored_stays_ignored() -> None:
     """A hang-up under nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

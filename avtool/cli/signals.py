@@ -42,6 +42,10 @@ def interruptible() -> Iterator[None]:
         for each in heard:
             signal.signal(each, stop)
         yield
+    except Exception as error:
+        if first:  # a library that was being loaded makes an error of its own of it
+            raise Interrupted from error
+        raise
     finally:
         for each in heard:
             signal.signal(each, before[each])
