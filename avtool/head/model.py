@@ -65,7 +65,9 @@ class Head:
         mean: float32 [v, 3]; faces: int32 [f, 3], counter-clockwise seen from outside;
         region: uint8 [f], index into ``REGIONS``; paint: float32 [v, p], 0 to 1, named by
         ``paints``; basis: float32 [r, v, 3]; mix: float32 [72, r];
-        local: float32 [l, v, 3], named by ``locals``; units: float32 [52, v, 3].
+        local: float32 [l, v, 3], named by ``locals``; units: float32 [52, v, 3];
+        uv: float32 [t, 2], from a texture's upper left corner, 0 to 1, each of the vertex
+        uv_vertex [t]; uv_faces: int32 [f, 3], the same faces by their texture coordinates.
     """
 
     mean: Array
@@ -78,6 +80,9 @@ class Head:
     local: Array
     locals: tuple[str, ...]
     units: Array
+    uv: Array
+    uv_vertex: Array
+    uv_faces: Array
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -206,6 +211,9 @@ def load(path: Path = WEIGHTS_PATH) -> Head:
         local=_dense("local", tensors, vertices),
         locals=tuple(notice["local"].split()),
         units=_dense("unit", tensors, vertices),
+        uv=tensors["uv"].astype(np.float32) / 65535,
+        uv_vertex=tensors["uv.vertex"].astype(np.int32),
+        uv_faces=tensors["uv.faces"].astype(np.int32),
     )
 
 

@@ -43,6 +43,16 @@ GROUPS = {
     "helper-r-eyelashes-2": "lash",
 }
 MASKS = {"lips": "lips", "lids": "eyelids", "cavity": "inside-mouth", "ears": "ears"}
+# The skin's islands in MakeHuman's texture (left, bottom, right, top), and where they go in ours,
+# which the head fills, upright: scale, upper left corner; of the picture's width.
+ISLANDS = {
+    "head": ((0.640, 0.148, 0.995, 0.819), 1.48, (0.003, 0.003)),
+    "chest": ((0.119, 0.660, 0.642, 0.975), 0.66, (0.003, 0.538)),
+    "mouth": ((0.757, 0.011, 0.925, 0.137), 1.66, (0.360, 0.536)),
+    "left socket": ((0.010, 0.546, 0.078, 0.634), 2.30, (0.655, 0.538)),
+    "right socket": ((0.085, 0.546, 0.152, 0.634), 2.30, (0.830, 0.538)),
+}
+HEIGHT = 0.75  # of our picture over its width
 # Name: the pair of targets (decreasing, increasing) on one or both sides.
 LOCAL = {
     "head_width": ("head/head-scale-horiz-decr", "head/head-scale-horiz-incr"),
@@ -149,6 +159,7 @@ def main(path: str) -> None:
         "mean": mean.astype(np.float32),
         "faces": faces.astype(np.uint16),
         "region": np.concatenate([region, region]),
+        **_texture(uv, uv_of, corners),
         "paint": np.round(255 * paint).astype(np.uint8),
         "basis": basis.reshape(RANK, -1, 3),
         "mix": mix.astype(np.float32),
@@ -187,6 +198,27 @@ def _mesh(path: Path) -> tuple[Array, Array, Array, Array, Array]:
             uv_of.append([p[1] for p in pairs])
             groups.append(group)
     return tuple(map(np.array, (vertices, uv, quads, uv_of, groups)))  # type: ignore[return-value]
+
+
+def _texture(uv: Array, uv_of: Array, corners: Array) -> dict[str, Array]:
+    """Texture coordinates of the corners, in 65535ths from the picture's upper left corner.
+
+    Where the texture is cut a vertex has several; so each has its vertex, and faces have theirs.
+    """
+    placed = np.stack([uv[:, 0], 1 - uv[:, 1]], 1)
+    for name, ((left, bottom, right, top), scale, place) in ISLANDS.items():
+        here = (uv > (left, bottom)).all(1) & (uv < (right, top)).all(1)
+        x, y = uv[here].T
+        inside = np.stack([y - bottom, x - left] if name == "head" else [x - left, top - y], 1)
+        placed[here] = (place + scale * inside) / (1, HEIGHT)
+    pairs = np.stack([corners.ravel(), uv_of.ravel()], 1)
+    kept, flat = np.unique(pairs, axis=0, return_inverse=True)
+    quads = flat.reshape(corners.shape)
+    return {
+        "uv": np.round(65535 * placed[kept[:, 1]]).astype(np.uint16),
+        "uv.vertex": kept[:, 0].astype(np.uint16),
+        "uv.faces": np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.uint16),
+    }
 
 
 def _target(path: Path, total: int) -> Array:
