@@ -155,7 +155,7 @@ def _parted(globe: Array, hairdo: Hairdo) -> tuple[Array, Array, float, Array]:
     roll = np.radians(parting + (90 * side - parting) * steps)  # from the top to the side
     first, ear = 50 + 2 * np.abs(hairdo.parting), 64
     front = first + (ear - first) * steps**1.5
-    tilt = np.radians(front + (155 - front) * back + 0.5 * lock * steps)
+    tilt = np.radians(front + (178 - front) * back + 0.5 * lock * steps)
     direction = np.stack(
         [np.sin(roll) * np.sin(tilt), np.cos(roll) * np.sin(tilt), np.cos(tilt)], -1
     )
