@@ -159,18 +159,43 @@ class Matrix:
 
 
 @dataclass(frozen=True, eq=False)
-class Mesh:
-    """A head in three dimensions, and what it can do.
+class Part:
+    """A piece of a head: its surface, the picture on it, and what moves it.
+
+    Args:
+        rough: of its surface, 0 a mirror to 1; cut: what is half transparent is not there.
 
     Shape:
         vertices: float32 [v, 3], metres, y up, z out of the face; faces: int [f, 3], counter-
-        clockwise seen from outside; normals: float32 [v, 3], of length 1; colours: float32 [v, 3],
-        linear light 0 to 1; units: float32 [n, v, 3], how vertices move with each of ``names``.
+        clockwise seen from outside; normals: float32 [v, 3], of length 1; uv: float32 [v, 2], 0 to
+        1 from the upper left corner of picture: uint8 RGB or RGBA [h, w, 3 or 4], unlit; units:
+        float32 [n, v, 3], how vertices move with each of ``names``, and bends: how normals do;
+        pivot: metres [3], about which it turns.
     """
 
+    name: str
     vertices: Array
     faces: Array
     normals: Array
-    colours: Array
+    uv: Array
+    picture: Array
     units: Array
+    bends: Array
     names: tuple[str, ...]
+    rough: float
+    cut: bool
+    pivot: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A head in three dimensions, what it can do, and what it does over time.
+
+    Shape:
+        motion: float32 [frames, units], how far each of ``names`` is done, ``fps`` a second.
+    """
+
+    parts: tuple[Part, ...]
+    names: tuple[str, ...]
+    motion: Array | None = None
+    fps: int = FPS

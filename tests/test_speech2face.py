@@ -7,12 +7,10 @@ import sys
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import trimesh
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -21,8 +19,7 @@ from avtool.cli.program import app
 from avtool.errors import InputError, MediaError
 from avtool.head import model as heads
 from avtool.head import traits as people
-from avtool.head.model import UNITS
-from avtool.head.portrait import modelled, portrait
+from avtool.head.portrait import portrait
 from avtool.head.traits import INDEX, TRAITS
 from avtool.media import Clip
 from avtool.metrics.calibration import calibration_error
@@ -43,7 +40,6 @@ from avtool.pipelines.speech2face.pipeline import (
 )
 from avtool.pipelines.speech2face.train.voiceface import Recipe, losses, target
 from avtool.pipelines.speech2face.train.voiceface_data import Voices, music, telephone
-from avtool.save.meshes import write_glb, write_obj
 from avtool.save.video import write_video
 from avtool.values import Array, Audio, Frames
 
@@ -223,50 +219,6 @@ def test_targets_are_of_that_sex_and_age() -> None:
     assert goal[1] @ sex < 0.01
     assert goal[1] @ (age < 18) < 0.01
     assert goal[2].argmax() == 17
-
-
-def test_mesh_files_open_elsewhere(tmp_path: Path) -> None:
-    head = heads.load()
-    someone = people.drawn(np.random.default_rng(2), 1, sex=0, age=40)[0]
-    mesh = modelled(head, someone)
-    write_glb(mesh, tmp_path / "a.glb")
-    write_obj(mesh, tmp_path / "a.obj")
-    for name in ("a.glb", "a.obj"):
-        read: Any = trimesh.load(tmp_path / name, force="mesh", process=False)
-        assert read.vertices.shape == mesh.vertices.shape
-        assert read.faces.shape == mesh.faces.shape
-        assert (
-            np.abs(read.bounds - np.array([mesh.vertices.min(0), mesh.vertices.max(0)])).max()
-            < 1e-4
-        )
-        if name.endswith(".obj"):
-            assert np.ptp(np.asarray(read.visual.vertex_colors)[:, 0].astype(float)) > 60
-    data = (tmp_path / "a.glb").read_bytes()
-    told = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
-    assert told["meshes"][0]["extras"]["targetNames"] == list(UNITS)
-    assert len(told["meshes"][0]["primitives"][0]["targets"]) == 52
-    start = 20 + int.from_bytes(data[12:16], "little") + 8
-    part = told["meshes"][0]["primitives"][0]
-    # It is lit as a smooth surface: normals as trimesh weighs the faces around a vertex.
-    view = told["bufferViews"][told["accessors"][part["attributes"]["NORMAL"]]["bufferView"]]
-    facing = np.frombuffer(data, "<f4", view["byteLength"] // 4, start + view["byteOffset"])
-    plain = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
-    away = plain.faces_sparse @ (plain.face_normals * plain.area_faces[:, None])
-    length = np.linalg.norm(away, axis=1)
-    near = (facing.reshape(-1, 3) * away).sum(1)[length > 0] / length[length > 0]
-    assert near.min() > 0.999
-    # A unit as it stands in the file is the head's own.
-    jaw = UNITS.index("jawOpen")
-    sparse = told["accessors"][part["targets"][jaw]["POSITION"]]
-    views = [told["bufferViews"][sparse["sparse"][k]["bufferView"]] for k in ("indices", "values")]
-    which, moved = (
-        np.frombuffer(
-            data, kind, offset=start + view["byteOffset"], count=view["byteLength"] // size
-        )
-        for view, kind, size in zip(views, ("<u2", "<f4"), (2, 4), strict=True)
-    )
-    assert np.allclose(moved.reshape(-1, 3), head.units[jaw][which], atol=1e-6)
-    assert len(data) < 8e6
 
 
 def test_portraits_differ_by_age_and_sex() -> None:

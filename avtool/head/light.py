@@ -77,7 +77,9 @@ WET_LIGHT = ((0.3, 0.2, 0.2), 0.30, 40.0)
 
 
 def lit(normal: Array, light: tuple[Colour, float, float]) -> tuple[Array, Array]:
-    """Diffuse and specular light [n, 3]."""
+    """Diffuse and specular light [n, 3]; on what faces nowhere, white light and no gloss."""
+    if not normal.any():  # a texture has the colour alone
+        return np.ones_like(normal), np.zeros_like(normal)
     length = np.sqrt(np.einsum("nc,nc->n", normal, normal)) + 1e-9
     i, j = (np.clip(normal[:, k] / length * 127.5 + 128, 0, 255).astype(np.int32) for k in range(2))
     diffuse, specular = table(*light)

@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from avtool.head import traits as people
-from avtool.head.hair import LOCKS, dressed
-from avtool.head.model import UNITS, Head
-from avtool.head.render import Camera, normals, render
-from avtool.head.shade import SHADERS
+from avtool.head.model import Head
+from avtool.head.parts import in_parts
+from avtool.head.render import Camera, render
 from avtool.values import Array, Mesh
 
 # A face at rest is not slack, nor sad.
@@ -50,23 +49,4 @@ def framed(head: Head, shape: Array, size: int) -> Camera:
 def modelled(head: Head, traits: Array) -> Mesh:
     """Someone in three dimensions, hair and all, with the 52 face units."""
     look = replace(people.look(traits), shirt=SHIRT)
-    rest = head.vertices(head.shape(people.identity(traits)), REST)
-    mesh = dressed(head, rest, look.style)
-    count = len(mesh.vertices)
-    towards = np.tile(np.array([0, 0, 1], np.float32), (count, 1))  # as lit from where one looks
-    names = (*head.paints, "hair", "along_x", "along_y", "along_z")
-    region = np.zeros(count, int)
-    region[mesh.faces] = mesh.region[:, None]
-    colours = np.zeros((count, 3), np.float32)
-    for number, shader in enumerate(SHADERS):
-        here = np.flatnonzero(region == number)
-        if len(here):
-            patch = dict(zip(names, mesh.paint[here].T, strict=True))
-            patch |= {"place": mesh.place[here], "normal": towards[here]}
-            behind = 0.5 * np.array(look.hair) if number == LOCKS else np.array(look.skin)
-            patch["behind"] = np.tile(behind.astype(np.float32), (len(here), 1))
-            colours[here] = shader(look, patch)
-    units = np.zeros((len(UNITS), count, 3), np.float32)
-    units[:, : len(rest)] = head.units
-    facing = normals(mesh.vertices, mesh.faces)
-    return Mesh(mesh.vertices, mesh.faces, facing, colours.clip(0, 1), units, UNITS)
+    return in_parts(head, head.vertices(head.shape(people.identity(traits)), REST), look)

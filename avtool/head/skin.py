@@ -15,15 +15,15 @@ from avtool.values import Array
 def skin(look: Appearance, patch: Patch) -> Array:
     """Linear light of samples of the skin, float32 [n, 3]."""
     place, normal = patch["place"], patch["normal"]
-    cloth = _cloth(place)
+    covered = cloth(place)
     image = np.zeros_like(place)
-    dressed = cloth > 0
+    dressed = covered > 0
     image[dressed] = _shirt(look, place[dressed], normal[dressed])
     if not dressed.all():
-        bare = np.flatnonzero(cloth < 1)
+        bare = np.flatnonzero(covered < 1)
         mine = {k: v[bare] for k, v in patch.items()}
         skin = _bare(look, mine)
-        mixed = cloth[bare, None]
+        mixed = covered[bare, None]
         image[bare] = mixed * image[bare] + (1 - mixed) * skin
     return image
 
@@ -58,7 +58,7 @@ def _bare(look: Appearance, patch: Patch) -> Array:
     lips = smooth(0.25, 0.75, patch["lips"])
     lip = np.array(look.lips, np.float32) * (1 + 0.05 * fine[:, None])
     colour += lips[:, None] * (lip - colour)
-    cover = _brows(place, look.brows)
+    cover = brow_cover(place, look.brows)
     grown = smooth(0.3, 0.9, patch["hair"] + 0.10 * noise(place, 0.0015, 0.02, 0.003))
     cover = np.maximum(cover, grown)
     colour += cover[:, None] * (1.1 * own - colour)
@@ -73,7 +73,7 @@ def _bare(look: Appearance, patch: Patch) -> Array:
     return np.asarray(colour * diffuse * warm + specular * gloss[:, None])
 
 
-def _brows(place: Array, width: float) -> Array:
+def brow_cover(place: Array, width: float) -> Array:
     """How much of the skin the brows cover, 0 to 1 [n]."""
     x, y, z = np.abs(place[:, 0]), place[:, 1], place[:, 2]
     t = (x - 0.010) / 0.040  # from the nose outwards
@@ -86,7 +86,7 @@ def _brows(place: Array, width: float) -> Array:
     return np.asarray(np.clip(body * ends * (0.78 + 0.13 * strands), 0, 0.9) * (z > -0.05))
 
 
-def _cloth(place: Array) -> Array:
+def cloth(place: Array) -> Array:
     """Where the shirt is, 0 to 1 [n]."""
     return smooth(0.0006, -0.0006, _above_collar(place))
 
