@@ -43,6 +43,10 @@ def lips(
         str | None,
         typer.Option(metavar="PATH", help="File for the motion as 52 ARKit units: .csv or .json"),
     ] = None,
+    glb: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="File for the built-in head in 3D that says it: .glb"),
+    ] = None,
     fps: Annotated[
         int | None,
         typer.Option(metavar="25|30|50|60", help="Frames per second [a video's own, else 25]"),
@@ -87,6 +91,7 @@ def lips(
         avatar=avatar,
         preview=preview,
         curves=curves,
+        glb=glb,
         extra={"full": full, "mark": mark},
         out=out,
         format=format or [],

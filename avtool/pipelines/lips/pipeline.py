@@ -24,6 +24,8 @@ from avtool.face.lip_points import opening
 from avtool.head import model
 from avtool.head.hairdo import Hairdo
 from avtool.head.model import UNITS
+from avtool.head.parts import in_parts
+from avtool.head.portrait import REST
 from avtool.head.render import Camera, render
 from avtool.head.shade import Appearance
 from avtool.media import Clip, Spec
@@ -50,7 +52,7 @@ from avtool.pipelines.lips.warp.topology import MOUTH, Pose
 from avtool.signal.resample import streamed
 from avtool.spool import Spool
 from avtool.values import FPS as TRACKED
-from avtool.values import RATE, Array, Audio, Frames
+from avtool.values import RATE, Array, Audio, Frames, Mesh
 
 SPEC = Spec(audio=True, channel=0)
 NOTE = "Synthetic: the mouth in these pictures was made by avtool lips; nobody said this."
@@ -231,6 +233,13 @@ def curves(moved: Motion, fps: int) -> Curves:
     """A motion as ARKit's 52 face units, ``fps`` a second."""
     times = np.arange(max(1, round(moved.seconds * fps))) / fps
     return Curves(moved.face_units(moved.at(times)), fps, UNITS)
+
+
+def animated(curves: Curves) -> Mesh:
+    """The built-in head in three dimensions, which moves by the curves."""
+    head = model.load()
+    still = in_parts(head, head.vertices(head.shape(IDENTITY), REST), DRAWN)
+    return replace(still, motion=curves.amounts, fps=curves.fps)
 
 
 def moments(moved: Motion, fps: Fraction, count: int) -> list[tuple[str, int]]:

@@ -32,7 +32,7 @@ from avtool.values import Array, Audio, Frames, Video
 
 LARGEST = (1920, 1080)  # of a photo's video, unless its full size is asked for
 STAGES = {"finding faces": 2, "painting": 5}
-CURVES = "the curves"  # a field that is named after no speech
+CURVES, HEAD = "the curves", "the head"  # fields that are named after no speech
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ def run(
     avatar: bool,
     preview: float | None,
     curves: str | None,
+    glb: str | None,
     extra: dict[str, Any],
     out: str | None,
     format: list[str],
@@ -68,7 +69,9 @@ def run(
         InputError: the inputs or the options do not fit each other.
     """
     given_speech = len(inputs) + (text is not None)
-    bare = curves is not None and given_speech == 1 and not avatar  # the curves alone
+    single = {CURVES: curves, HEAD: glb}  # one file each, whatever the speech is called
+    more = {field: [Path(path)] for field, path in single.items() if path is not None}
+    bare = bool(more) and given_speech == 1 and not avatar  # these alone
     alone = avatar or bare
     if given_speech < (1 if alone else 2):
         wanted = "two inputs: a face (photo or video), then the speech (or --text); "
@@ -84,14 +87,17 @@ def run(
         raise InputError(f"{inputs[0]}: is a folder; name one face, then what it is to say")
     if curves is not None:
         sink_of(Curves, Path(curves).suffix)
-    refuse_addresses([*inputs, out, curves], "lips")
+    if glb is not None and Path(glb).suffix.lower() != ".glb":
+        raise InputError(f"--glb {glb}: the head is a .glb file; give it that name")
+    refuse_addresses([*inputs, out, curves, glb], "lips")
     with ExitStack() as stack:
         found = stack.enter_context(expanded(inputs))
         if text is not None:
             found.append(_spoken(text, stack.enter_context(temporary_folder())))
         face, speeches = (None, found) if alone else (found[0], found[1:] or found)
-        if curves is not None and len(speeches) > 1:
-            raise InputError(f"--curves {curves} is one file for {len(speeches)} speeches")
+        if more and len(speeches) > 1:
+            path = next(iter(more.values()))[0]
+            raise InputError(f"{path} is one file for {len(speeches)} speeches; give one speech")
         extra = {"avatar": alone, "curves": curves, **extra}
         request = Request(options, *part, strict, device, extra)
         if bare:
@@ -100,8 +106,7 @@ def run(
         else:
             end = "" if preview is None else ".preview"
             given = _named(face, speeches, end, format, out)
-        if curves is not None:
-            more = {CURVES: [Path(curves)]}
+        if more:
             given = [replace(each, outputs=each.outputs | more) for each in given]
         code = drive(
             given,
@@ -192,7 +197,12 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
     heard = media.open(speech, name=name)
     clip = heard.clip(request.part(pipeline.SPEC), strict=request.strict)
     models = pipeline.load(request.options, request.device)
-    wanted = [path for field, paths in job.outputs.items() if field != CURVES for path in paths]
+    wanted = [
+        path
+        for field, paths in job.outputs.items()
+        if field not in (CURVES, HEAD)
+        for path in paths
+    ]
     warnings: list[str] = []
     facts: dict[str, Any] = {"speech": name}
     if wanted:
@@ -213,12 +223,10 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
             )
     else:
         moved = pipeline.wider(pipeline.said(clip, models), request.options.energy)
-    save(
-        pipeline.curves(moved, request.options.fps or pipeline.FPS),
-        job.outputs.get(CURVES, []),
-        name="curves",
-        title="",
-    )
+    curves = pipeline.curves(moved, request.options.fps or pipeline.FPS)
+    save(curves, job.outputs.get(CURVES, []), name="curves", title="")
+    if HEAD in job.outputs:
+        save(pipeline.animated(curves), job.outputs[HEAD], name="head", title="")
     if not moved.amounts.any():
         warnings.append(f"{clip.name} is silent, so the mouth stays shut")
     made = [str(path) for path in job.paths]
