@@ -37,7 +37,7 @@ WITHIN = [
     ["audit"],
     ["pipeline"],
     ["fusion", "idle_motion"],
-    ["cues", "video_face", "speech_to_motion"],
+    ["calibration", "cues", "video_face", "speech_to_motion"],
     ["draw", "values", "model"],  # a value's writers draw it
 ]
 # What a room's modules must not know, whoever offers it.

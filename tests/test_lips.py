@@ -36,6 +36,7 @@ from avtool.media.image import read_picture
 from avtool.metrics import lips as metric
 from avtool.models import weights
 from avtool.models.speech_frontend import MELS, PHONES, normalised
+from avtool.pipelines.lips import calibration
 from avtool.pipelines.lips import pipeline as lips
 from avtool.pipelines.lips import video_face as filming
 from avtool.pipelines.lips.evaluate import compared
@@ -44,7 +45,7 @@ from avtool.pipelines.lips.speech_to_motion import PEOPLE, SPEAKING, Motion, gap
 from avtool.pipelines.lips.train import lipmotion as training
 from avtool.pipelines.lips.train import lipmotion_data as moves
 from avtool.pipelines.lips.train import teacher
-from avtool.pipelines.lips.warp import Painter
+from avtool.pipelines.lips.warp import Painter, lip_edges
 from avtool.pipelines.lips.warp.topology import SKULL
 from avtool.training import phone_alignment as phones
 from avtool.values import Array, Audio, Frames
@@ -440,6 +441,60 @@ def test_no_stretch_is_left_where_a_track_breaks(voice: np.ndarray) -> None:
     made = zip(result.lips.images(), images, strict=False)
     assert all((picture != image).any() for picture, image in made)
     assert not result.passed
+
+
+def test_the_own_motion_of_a_filmed_mouth_goes(moved: Motion) -> None:
+    """A drawn jaw opens by amounts that are known; words that it was not fitted to are painted
+    over it. What the finder sees then knows nothing of the jaw, and opens as far as that did.
+    """
+    head, jaws = model.load(), np.linspace(0, 0.45, 14)
+    shape, camera = head.shape(lips.IDENTITY), Camera(200, 225)
+    images = [
+        render(head, head.vertices(shape, {"jawOpen": float(jaw)}), lips.DRAWN, camera)
+        for jaw in jaws
+    ]
+    box, finder = track(images[:1])[0].boxes[0], Landmarker()
+    samples = [
+        calibration.Sample.of(n, image, finder.in_box(image, box)[0])
+        for n, image in enumerate(images)
+    ]
+    meshes = [(align(each.points)[0], lip_edges.found(each.image, each.points)) for each in samples]
+    own = np.array([gap(mesh[list(LIPS)]) for mesh, _ in meshes])
+    rest = moved.shut(meshes[0][0])
+    painter = Painter()
+    painter.learn(samples[-1].image, samples[-1].points, 0.1)
+    half = len(moved.amounts) // 2  # seconds that are fitted to
+
+    def says(number: int) -> tuple[np.ndarray, float]:
+        return moved.mesh(moved.amounts[number]), moved.drop(moved.amounts[number])
+
+    def seen(mouth: calibration.Mouth, wide: float) -> tuple[float, float]:
+        """How much of the jaw's motion is left, and how wide it is beside the jaw's."""
+        late = half + np.argsort(gap(moved.lips(moved.amounts[half:])))
+        found, wanted = [], []
+        for k in range(2 * len(samples)):
+            sample, number = samples[k // 2], int(late[int(k * 0.38197 % 1 * len(late))])
+            motion, drop = says(number)
+            points, target = mouth.laid(sample.points, *meshes[k // 2], wide * motion)
+            made = painter.paint(sample.image, points, target, wide * drop)
+            found.append(gap(align(finder.in_box(made, box)[0])[0][list(LIPS)]))
+            wanted.append(gap(moved.lips(moved.amounts[number])))
+        terms = np.column_stack([np.ones(len(found)), np.repeat(jaws, 2), wanted])
+        jaw = np.linalg.lstsq(terms, np.array(found), rcond=None)[0][1]
+        true = np.polyfit(jaws, own, 1)[0]
+        width = np.ptp(np.quantile(found, [0.05, 0.95])) / np.ptp(np.quantile(own, [0.05, 0.95]))
+        return float(jaw / true), float(width)
+
+    usual = calibration.Mouth(rest, moved.reach[:, None])
+    opens = gap(moved.lips(moved.amounts[:half]))
+    given = says, opens, own, painter
+    left, width = seen(*calibration.fitted(usual, 0.7, samples, meshes, *given))
+    assert abs(left) < 0.07 and 0.75 < width < 1.25
+    # Where the mesh tells another part of the motion, and nothing is fitted, it shows.
+    left, width = seen(replace(usual, more=-0.35), 0.4)
+    assert left > 0.15 and width < 0.6
+    # Too few pictures tell nothing.
+    assert calibration.fitted(usual, 0.7, samples[:5], meshes[:5], *given) == (usual, 0.7)
 
 
 def test_a_hand_before_the_mouth_is_left_alone(voice: np.ndarray) -> None:

@@ -10,6 +10,7 @@ et al. did in "Video Rewrite" (1997).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
@@ -20,6 +21,7 @@ import numpy as np
 
 from avtool.errors import InputError
 from avtool.face import LIPS, Landmarker, align, track
+from avtool.face.landmarks import EYES
 from avtool.face.lip_points import opening
 from avtool.head import model
 from avtool.head.hairdo import Hairdo
@@ -31,6 +33,7 @@ from avtool.head.shade import Appearance
 from avtool.media import Clip, Spec
 from avtool.models.speech_frontend import PHONES
 from avtool.pipelines.lips.breath import LivingPhoto
+from avtool.pipelines.lips.calibration import Mouth, Sample, fitted
 from avtool.pipelines.lips.idle_motion import IdleMotion, eyes_open
 from avtool.pipelines.lips.model import FPS as MOTION_FPS
 from avtool.pipelines.lips.model import LipMotion
@@ -42,6 +45,7 @@ from avtool.pipelines.lips.video_face import (
     eased,
     look,
     mesh_of,
+    openings,
     ping_pong,
     size,
     steady,
@@ -67,7 +71,6 @@ DRAWN = Appearance(style=Hairdo(length=0.5, volume=0.0, curl=0.05, parting=0.35)
 WIDE = 0.61, 1.05  # least and most of a film's mouth beside the usual one
 UPPER_LIP, LOWER_LIP = 13, 14  # points of the mesh, the middle of the inner lips
 WIDEST = 0.30  # eyes' distances that the mouth of a photo may be open
-MORE = 0.08  # by which a mouth moves further than the mesh tells, on five people
 FLESH = 0.04  # seconds over which the flesh around the lips follows them
 CLEARLY = 0.4  # how likely a sound must be to be shown
 
@@ -412,21 +415,33 @@ def _film(
     fps = film.frames.fps
     wanted = _count(moved, fps) if options.length == "speech" else None
     painter, spool = Painter(), Spool()
-    moved = wider(moved, options.energy * as_wide(film.track.lips, moved))
-    seen = look(film, moved, painter, spool, wanted)
+    samples: list[Sample] = []
+    seen = look(film, moved, painter, spool, wanted, samples)
     if not seen.any():
         raise InputError("its face is always turned away or hidden, so no mouth can be painted")
     strength = eased(seen, fps)
-    rest, reach = closed(spool, seen, moved), moved.reach[:, None]
+    mouth = Mouth(closed(spool, seen, moved), moved.reach[:, None])
     count = wanted or len(seen)
     times = np.arange(count) / float(fps)
     # A shutter is open while lips move; the flesh around them is slower than they are.
     amounts, slow = (_blurred(moved, times, each) for each in (0.5 / float(fps), FLESH))
 
-    def says(number: int) -> Array:
+    def says(number: int) -> tuple[Array, float]:
         own = moved.mesh(slow[number])
         own[RINGS] = moved.mesh(amounts[number])[RINGS]
-        return own
+        return own, moved.drop(amounts[number])
+
+    mouth, wide = fitted(
+        mouth,
+        as_wide(film.track.lips, moved),
+        [each for each in samples if seen[each.number] > 0],
+        [steady(spool, each.number, seen) for each in samples if seen[each.number] > 0],
+        says,
+        gap(moved.lips(amounts)),
+        openings(spool)[seen > 0],
+        copy(painter),
+    )
+    wide *= options.energy
 
     def images() -> Iterator[Array]:
         passed.clear()
@@ -438,16 +453,12 @@ def _film(
                 yield image
                 continue
             points = mesh_of(spool.part(place, place + 1))[0]
-            pose = Pose.of(points)
             own, further = steady(spool, place, seen)
-            said = own + reach * (rest + says(number) - own)
-            said = lip_edges.ended(said, lip_edges.usual(said))
-            own = lip_edges.ended(own + MORE * reach * (own - rest), further)
-            target = own + share * (said - own)
-            changed.append((number, _apart(own, target)))
-            points, target = (pose.laid(points, each) for each in (own, target))
-            hangs = moved.drop(amounts[number]) * share
-            yield painter.paint(image, points, target, hangs)
+            motion, drop = says(number)
+            points, target = mouth.laid(points, own, further, wide * motion, share)
+            eyes = float(np.hypot(*np.diff(points[EYES, :2], axis=0)[0]))
+            changed.append((number, _apart(points, target) / eyes))
+            yield painter.paint(image, points, target, wide * drop * share)
 
     def box(number: int) -> Array:
         place = np.searchsorted(film.track.frames, round(number / fps * TRACKED))
@@ -481,7 +492,7 @@ def _count(moved: Motion, fps: Fraction) -> int:
 
 
 def _apart(own: Array, target: Array) -> float:
-    """How far the lips move between meshes [468, 3] in head coordinates, mean over their points."""
+    """How far the lips move between meshes [468, 3], mean over their points."""
     return float(np.hypot(*(target - own)[list(LIPS), :2].T).mean())
 
 

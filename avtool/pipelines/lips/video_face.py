@@ -16,8 +16,9 @@ from avtool.face.detect import iou
 from avtool.face.landmarks import MARGIN, POINTS, Square
 from avtool.face.lip_points import opening
 from avtool.media import Media, Spec
+from avtool.pipelines.lips.calibration import SAMPLES, Sample, spread
 from avtool.pipelines.lips.hidden import Lookout
-from avtool.pipelines.lips.speech_to_motion import Motion
+from avtool.pipelines.lips.speech_to_motion import Motion, gap
 from avtool.pipelines.lips.warp import Painter, lip_edges
 from avtool.pipelines.lips.warp.topology import Pose
 from avtool.speakers.tracks import unknown_face
@@ -140,11 +141,19 @@ def _looks(frames: Frames, face: Track) -> Iterator[Look | None]:
         yield look
 
 
-def look(film: FaceVideo, moved: Motion, painter: Painter, spool: Spool, most: int | None) -> Array:
+def look(
+    film: FaceVideo,
+    moved: Motion,
+    painter: Painter,
+    spool: Spool,
+    most: int | None,
+    samples: list[Sample],
+) -> Array:
     """See the face in each picture: its mesh goes to the spool, and how much further out the lips
     end; how much of the mouth can be painted, as it is neither turned away nor hidden, is returned.
 
-    The painter learns the inside of the mouth where it is wide open.
+    The painter learns the inside of the mouth where it is wide open. Of some pictures, spread over
+    how far it is open, the face is kept as samples.
     """
     track, fps = film.track, film.frames.fps
     gaps = opening(track.lips)
@@ -152,6 +161,11 @@ def look(film: FaceVideo, moved: Motion, painter: Painter, spool: Spool, most: i
     low = float(np.median(track.lips[gaps <= shut][:, LOWEST, 1]))
     frontal: list[float] = []
     lookout = Lookout()
+    within = slice(
+        None if most is None else np.searchsorted(track.frames, float(most * TRACKED / fps))
+    )
+    some = track.frames[within][spread(gaps[within], SAMPLES)]
+    wanted = {round(int(each) * fps / TRACKED) for each in some}
     held: list[Array] = []
 
     def images() -> Iterator[Array]:
@@ -165,6 +179,8 @@ def look(film: FaceVideo, moved: Motion, painter: Painter, spool: Spool, most: i
         points, further = np.zeros((POINTS, 3), np.float32), np.zeros(EDGES, np.float32)
         if look:
             points, further = look.points, lip_edges.found(held[0], look.points).ravel()
+            if number in wanted:
+                samples.append(Sample.of(number, held[0], points))
         spool.append(np.concatenate([points.ravel(), further])[None])
         place = int(np.searchsorted(track.frames, round(number / fps * TRACKED)))
         place = min(place, len(track.frames) - 1)
@@ -229,6 +245,12 @@ def closed(spool: Spool, seen: Array, moved: Motion) -> Array:
         if part.any():
             total += align(mesh_of(rows[part]))[0].sum(0)
     return moved.shut((total / few.sum()).astype(np.float32))
+
+
+def openings(spool: Spool) -> Array:
+    """How far the lips are open in each picture, mean over the inner lips, [pictures]."""
+    rows = (align(mesh_of(rows))[0] for rows in spool.blocks())
+    return np.concatenate([gap(each[:, LIPS]) for each in rows])
 
 
 def ping_pong(film: FaceVideo, total: int) -> Iterator[tuple[int, Array]]:
