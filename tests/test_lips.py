@@ -497,6 +497,17 @@ def test_the_own_motion_of_a_filmed_mouth_goes(moved: Motion) -> None:
     assert calibration.fitted(usual, 0.7, samples[:5], meshes[:5], *given) == (usual, 0.7)
 
 
+@pytest.mark.parametrize(("apart", "painted"), [(16, False), (20, True)])
+def test_a_mouth_is_painted_or_not(apart: int, painted: bool) -> None:
+    """Between two hidden moments nearer than the fades of a third of a second, none is painted."""
+    seen = np.ones(80)
+    seen[[30, 30 + apart]] = 0.2
+    strength = filming.eased(seen, Fraction(25))
+    assert bool(strength[30 : 31 + apart].any()) is painted
+    assert not strength[30] and not strength[30 + apart]
+    assert (np.abs(np.diff(strength)) < 0.12).all() and strength[[0, -1]].all()
+
+
 def test_a_hand_before_the_mouth_is_left_alone(voice: np.ndarray) -> None:
     """Those pictures are the film's, and are listed; around them the change comes softly."""
     clip = media.open(COCKTAIL).clip(Spec(frames=True, duration=2.4))

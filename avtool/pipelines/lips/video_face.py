@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 
@@ -224,12 +224,20 @@ def steady(spool: Spool, place: int, seen: Array) -> tuple[Array, Array]:
 
 
 def eased(seen: Array, fps: Fraction) -> Array:
-    """How much of the motion is painted in each picture, eased where the face comes and goes."""
+    """How much of the motion is painted in each picture, eased where the face comes and goes.
+
+    A mouth is painted or it is not: half of one motion and half of another is neither. Between
+    two pictures that are not painted, nearer than both fades are long, none is.
+    """
     reach = max(1, round(EASE * fps))
-    gone = np.pad(seen, reach, mode="edge")
-    least = np.lib.stride_tricks.sliding_window_view(gone, 2 * reach + 1)
+    gone = seen < 0.5
+    for before, after in pairwise(np.flatnonzero(gone)):
+        gone[before:after] |= after - before <= 2 * reach
+    least = np.lib.stride_tricks.sliding_window_view(
+        np.pad(~gone, reach, mode="edge"), 2 * reach + 1
+    )
     ramp = np.abs(np.arange(-reach, reach + 1)) / (reach + 1)
-    return np.asarray(np.minimum(seen, np.maximum(least, ramp).min(1)) * (seen > 0))
+    return np.asarray(np.maximum(least, ramp).min(1))
 
 
 def closed(spool: Spool, seen: Array, moved: Motion) -> Array:
