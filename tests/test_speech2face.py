@@ -28,6 +28,7 @@ from avtool.models import weights
 from avtool.models.speaker import FRAMES, Speaker, windows
 from avtool.pipelines.speech2face.face_model import SIDE, Face
 from avtool.pipelines.speech2face.face_model import Config as FaceConfig
+from avtool.pipelines.speech2face.identity import person
 from avtool.pipelines.speech2face.model import Config, VoiceFace
 from avtool.pipelines.speech2face.pipeline import (
     SPEC,
@@ -38,6 +39,7 @@ from avtool.pipelines.speech2face.pipeline import (
     report,
     voices_in,
 )
+from avtool.pipelines.speech2face.train.identity import discriminant
 from avtool.pipelines.speech2face.train.voiceface import Recipe, losses, target
 from avtool.pipelines.speech2face.train.voiceface_data import Voices, music, telephone
 from avtool.save.video import write_video
@@ -74,7 +76,7 @@ def likeness(a: VoicePosterior, b: VoicePosterior) -> float:
 def test_the_crowd_is_a_distribution(found: VoicePosterior) -> None:
     assert found.likely.min() >= 0
     assert found.likely.sum() == pytest.approx(1)
-    assert found.crowd.shape[1] == len(TRAITS) == len(found.traits)
+    assert found.crowd.shape[1] == len(TRAITS) == len(found.mean) == len(found.own)
 
 
 def test_level_and_telephone_change_little(sound: Array, found: VoicePosterior) -> None:
@@ -119,6 +121,62 @@ def test_voices_at_once_are_told(found: VoicePosterior) -> None:
     audio = media.open(SPEECH.with_name("cocktail.mp4")).clip(SPEC).audio
     assert audio is not None
     assert heard(audio.samples.mean(0)).voices == 2
+
+
+def away(one: Array, two: Array) -> float:
+    """How unlike two people are, in the spread of made ones."""
+    spread = people.drawn(np.random.default_rng(0), 500).std(0)
+    return float(np.sqrt((((one - two) / spread) ** 2).mean()))
+
+
+def test_a_voice_has_one_face_and_another_voice_another(sound: Array) -> None:
+    """Both halves of one; and two who talk in turn, whose pitch says the same of both."""
+    one, two = (heard(half).own for half in np.split(sound[: len(sound) // 2 * 2], 2))
+    other = media.open(SPEECH.with_name("cocktail.mp4")).clip(SPEC).audio
+    assert other is not None
+    assert away(one, two) < 0.6 * away(one, heard(other.samples.mean(0)).own)
+
+
+def test_faces_over_many_voices_are_those_that_may_have_them(found: VoicePosterior) -> None:
+    rng = np.random.default_rng(3)
+    seeds = rng.normal(size=(300, 16))
+    men = found.crowd[:, INDEX["sex"]] > 0.5
+    older = found.crowd[:, INDEX["age"]] > 50
+    likely = (men & older) / (men & older).sum()
+    made = np.stack([person(likely, found.crowd, True, seed) for seed in seeds])
+    those = found.crowd[men & older]
+    assert (made[:, INDEX["sex"]] == 1).all() and made[:, INDEX["age"]].min() > 49
+    for name in ("nose_length", "melanin", "hair_length", "stubble"):
+        mine, true = made[:, INDEX[name]], those[:, INDEX[name]]
+        assert np.median(mine) == pytest.approx(np.median(true), abs=0.35 * float(true.std()))
+        assert mine.std() > 0.25 * true.std()
+    # What goes together in the crowd does so here: without it r would be 0 in 300 (0.06).
+    for pair in (("african", "melanin"), ("age", "lines"), ("african", "curl")):
+        rows = [INDEX[name] for name in pair]
+        r, true = (np.corrcoef(each[:, rows].T)[0, 1] for each in (made, those))
+        assert r > 0.4 * true > 0.2
+    near = np.stack([person(likely, found.crowd, True, seed + 0.05) for seed in seeds[:20]])
+    steps = [away(*pair) for pair in zip(made[:20], near, strict=True)]
+    apart = [away(*pair) for pair in zip(made[:20], made[20:40], strict=True)]
+    assert max(steps) < 0.5 * np.median(apart)
+
+
+def test_what_parts_people_is_told_from_what_parts_recordings() -> None:
+    """Made vectors in which three known directions are people's, and louder ones are not."""
+    rng = np.random.default_rng(0)
+    whose = np.repeat(np.arange(60), 8)
+    men = whose % 2 == 1
+    vectors = 0.3 * rng.normal(size=(480, 20))
+    vectors[:, :3] += rng.normal(size=(60, 3))[whose]
+    vectors[:, 3:6] += 4 * rng.normal(size=(480, 3))
+    vectors[:, 6] += 5 * men  # sex is told elsewhere
+    usual, axes = discriminant(vectors, whose, men, 3)
+    for sex in (0, 1):
+        share = np.linalg.norm(axes[sex][:, :3]) / np.linalg.norm(axes[sex])
+        assert share > 0.9  # of directions at random: 0.39
+        those = (vectors - usual[sex])[men == bool(sex)] @ axes[sex].T
+        mean = those.reshape(-1, 8, 3).mean(1)
+        np.testing.assert_allclose(mean.T @ mean / len(mean), np.eye(3), atol=1e-6)
 
 
 def test_report_says_what_was_not_heard(found: VoicePosterior) -> None:

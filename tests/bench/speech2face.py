@@ -14,8 +14,11 @@ import numpy as np
 import torch
 
 from avtool.errors import MediaError
+from avtool.face import Detector, Landmarker, align
+from avtool.face.detect import whole
 from avtool.head import model as heads
 from avtool.head import traits as people
+from avtool.head.portrait import portrait
 from avtool.head.traits import INDEX
 from avtool.media import Clip
 from avtool.metrics.calibration import calibration_error
@@ -26,7 +29,7 @@ from avtool.pipelines.speech2face.face_model import Face
 from avtool.pipelines.speech2face.model import VoiceFace
 from avtool.pipelines.speech2face.pipeline import VoicePosterior, listen, load, quantiles
 from avtool.pipelines.speech2face.train.ageing import CHILD, aged
-from avtool.pipelines.speech2face.train.face import Crowd, view
+from avtool.pipelines.speech2face.train.face import Crowd, seen, view
 from avtool.pipelines.speech2face.train.voiceface_data import (
     AGES,
     OFTEN,
@@ -41,7 +44,7 @@ from avtool.training.voice_conversion import analyse
 from avtool.values import Array, Audio
 
 SEED = 2026
-PARTS = ("sex", "again", "made", "space", "nobody", "cost")
+PARTS = ("sex", "again", "portraits", "made", "space", "nobody", "cost")
 
 
 def heard(sound: Array) -> VoicePosterior:
@@ -135,6 +138,41 @@ def again(data: Path) -> None:
     own = np.diag(near).mean()
     other = near[~np.eye(len(near), dtype=bool)].mean()
     print(f"distance (1 - cosine): same reader {1 - own:.3f}, others {1 - other:.3f}")
+
+
+def portraits(data: Path) -> None:
+    """Is it one face for each voice? The portraits of both halves of what a reader says."""
+    head, landmarker, face = heads.load(), Landmarker(), weights.load(Face)
+    shapes, looks, sexes = [], [], []
+    for reader in test_readers(data):
+        half = len(reader.samples) // 2
+        try:
+            both = heard(reader.samples[:half]), heard(reader.samples[half:])
+        except MediaError:
+            continue
+        for found in both:
+            image = portrait(head, found.own, 512)
+            boxes = Detector()(image, [whole(*image.shape[:2])])
+            shapes.append(align(landmarker.in_box(image, boxes.boxes[0])[0])[0][:, :2])
+            picture = seen(image, boxes.boxes[0])
+            with torch.inference_mode():
+                looks.append(face.recognise(torch.from_numpy(picture)[None])[0].numpy())
+            sexes.append(found.own[INDEX["sex"]] > 0.5)
+    one, two = np.stack(shapes[::2]), np.stack(shapes[1::2])
+    away = 100 * np.linalg.norm(one[:, None] - two[None], axis=-1).mean(-1)
+    alone = ~np.eye(len(away), dtype=bool)
+    print(f"\nportraits of both halves of {len(away)} readers: distance of 468 points, seen from the")
+    print("front, in % of the eyes' distance")
+    print(f"{'one reader, mean and most':44}{np.diag(away).mean():8.2f}{np.diag(away).max():8.2f}")
+    for name, sex in (("women", False), ("men", True)):
+        pairs = (np.array(sexes[::2]) == sex)[:, None] & (np.array(sexes[1::2]) == sex)[None]
+        print(f"{'two ' + name:44}{away[pairs & alone].mean():8.2f}")
+    print(f"own portrait among {len(away)}, by the recogniser")
+    print(f"{'':44}{'R@1':>8}{'R@5':>8}{'R@10':>8}")
+    print(f"{'chance':44}" + "".join(f"{k / len(away):8.1%}" for k in (1, 5, 10)))
+    same = np.array(sexes[::2])[:, None] == np.array(sexes[1::2])[None]
+    row("by sex alone", same.astype(float))
+    row("by the portrait", alike(looks[::2], looks[1::2]))
 
 
 def made(data: Path) -> None:

@@ -22,6 +22,9 @@ def speech2face(
     seed: Annotated[
         int, typer.Option(metavar="N", help="Seed of the draw of the sheet's faces")
     ] = 0,
+    mean: Annotated[
+        bool, typer.Option("--mean", help="The portrait is the mean face, not this voice's own.")
+    ] = False,
     weights: opt.Weights = None,
     device: opt.Device = "auto",
     out: opt.Out = None,
@@ -47,7 +50,7 @@ def speech2face(
     from avtool.pipelines.speech2face.pipeline import Options
     from avtool.pipelines.speech2face.work import FILES, work
 
-    options = Options(samples=samples, seed=seed, weights=weights)
+    options = Options(samples=samples, seed=seed, mean=mean, weights=weights)
     request = Request(options, start, duration, strict, device, command="speech2face")
     plan = Plan(FILES, format or [], ["png", "json", "glb", "obj"], out)
     batch = Batch(inputs, files, jobs, cluster, overwrite, retry_failed, json)

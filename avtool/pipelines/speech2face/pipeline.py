@@ -27,6 +27,7 @@ from avtool.models.speaker import Speaker, windows
 from avtool.pipelines.features import mel
 from avtool.pipelines.features.mel import SPEECH
 from avtool.pipelines.speech2face.face_model import Face
+from avtool.pipelines.speech2face.identity import Identity, person
 from avtool.pipelines.speech2face.model import VoiceFace
 from avtool.pipelines.speech2face.values import FaceSamples
 from avtool.signal.voice_features import VoiceFacts, measure
@@ -54,7 +55,8 @@ class Options:
     """What is asked for.
 
     Args:
-        samples: faces on the sheet; size: pixels of the portrait; seed: of the draw.
+        samples: faces on the sheet; size: pixels of the portrait; seed: of the sheet's draw.
+        mean: the portrait is the mean of those who may have the voice, not this voice's own draw.
         weights: a voice encoder of the user's own.
 
     Raises:
@@ -64,6 +66,7 @@ class Options:
     samples: int = SAMPLES
     size: int = 512
     seed: int = 0
+    mean: bool = False
     weights: str | None = None
 
     def __post_init__(self) -> None:
@@ -79,6 +82,7 @@ class Models(NamedTuple):
     voiceface: VoiceFace
     face: Face
     speaker: Speaker
+    identity: Identity
     device: str
 
 
@@ -91,6 +95,7 @@ def load(options: Options = Options(), device: str = "auto") -> Models:
     device = loaded.device(device)
     voiceface = loaded.load(VoiceFace, options.weights, device)
     face, speaker = loaded.load(Face, device=device), loaded.load(Speaker, device=device)
+    identity = loaded.load(Identity, device=device)
     config = voiceface.config
     own = config.speaker, config.feature, config.traits
     asked = speaker.config.size, face.config.feature, len(TRAITS)
@@ -101,7 +106,7 @@ def load(options: Options = Options(), device: str = "auto") -> Models:
         )
     if not (voiceface.spread > 0).all():
         raise InputError(f"{options.weights}: was never trained; let its recipe run to the end")
-    return Models(voiceface, face, speaker, device)
+    return Models(voiceface, face, speaker, identity, device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,14 +114,16 @@ class VoicePosterior:
     """A voice, as the network knows it.
 
     Shape:
-        likely: float [crowd], sums to 1; feature: float32 [feature]; traits: float32 [traits], of
-        the face that is decoded from it; crowd: float32 [crowd, traits]; query: float32 [keys],
-        whose product with a face's key is the odds of that face.
+        likely: float [crowd], sums to 1; feature: float32 [feature]; mean: float32 [traits], of the
+        face that is decoded from it; own: float32 [traits], of the face that is drawn for this
+        voice; crowd: float32 [crowd, traits]; query: float32 [keys], whose product with a face's
+        key is the odds of that face.
     """
 
     likely: Array
     feature: Array
-    traits: Array
+    mean: Array
+    own: Array
     crowd: Array
     query: Array
     facts: VoiceFacts
@@ -150,8 +157,9 @@ def run(clip: Clip, options: Options = Options(), *, models: Models | None = Non
     rng = np.random.default_rng(options.seed)
     drawn = rng.choice(len(heard.likely), options.samples, p=heard.likely)
     faces = [portrait(head, heard.crowd[row], 256) for row in drawn]
-    face = FaceSamples(portrait(head, heard.traits, options.size), faces, report(heard))
-    return Result(face, modelled(head, heard.traits), heard)
+    traits = heard.mean if options.mean else heard.own
+    face = FaceSamples(portrait(head, traits, options.size), faces, report(heard, options.mean))
+    return Result(face, modelled(head, traits), heard)
 
 
 def listen(clip: Clip, models: Models) -> VoicePosterior:
@@ -162,7 +170,7 @@ def listen(clip: Clip, models: Models) -> VoicePosterior:
     """
     audio = clip.audio
     assert audio is not None
-    model, face, speaker, device = models
+    model, face, speaker, identity, device = models
     with torch.inference_mode():
         parts = list(_speech(model, audio))
         seconds = sum(int((odds > SURE).sum()) for _, odds in parts) / 50
@@ -174,15 +182,20 @@ def listen(clip: Clip, models: Models) -> VoicePosterior:
         sound = np.concatenate([sound for sound, _ in parts])
         power = speaker.power(torch.from_numpy(sound)[None].to(device))[0]
         vectors = torch.cat([speaker(part) for part in windows(power).split(64)])
-        known = model.encode(functional.normalize(vectors.mean(0), dim=0)[None])
+        voice = functional.normalize(vectors.mean(0), dim=0)
+        known = model.encode(voice[None])
         likely = model.logits(known)[0].cpu().double().softmax(0).numpy()
         feature, query = model.feature(known), model.query(known)
-        traits = people.believable(face.decode(face.norm(feature))[0].cpu().numpy())
+        mean = people.believable(face.decode(face.norm(feature))[0].cpu().numpy())
+        crowd = model.traits.cpu().numpy()
+        male = _male(likely, crowd) > 0.5
+        own = person(likely, crowd, male, identity(voice, male).cpu().double().numpy())
     return VoicePosterior(
         likely,
         feature[0].cpu().numpy(),
-        traits,
-        model.traits.cpu().numpy(),
+        mean,
+        own,
+        crowd,
         query[0].cpu().numpy(),
         measure(sound, RATE),
         voices_in(vectors.cpu().numpy()),
@@ -223,10 +236,14 @@ def voices_in(vectors: Array) -> int:
     return 1 + int(len(vectors) > 3 and float((vectors @ vectors.T)[far].mean()) < APART)
 
 
-def report(heard: VoicePosterior) -> dict[str, Any]:
-    """What was heard, with how sure it is, as JSON has it."""
+def report(heard: VoicePosterior, mean: bool = False) -> dict[str, Any]:
+    """What was heard, with how sure it is, as JSON has it.
+
+    Args:
+        mean: the portrait is the mean face.
+    """
     likely, crowd, facts = heard.likely, heard.crowd, heard.facts
-    male = float(likely @ (crowd[:, INDEX["sex"]] > 0.5))
+    male = _male(likely, crowd)
     found: dict[str, Any] = {
         "what": NOTE,
         "sex": {"female": round(1 - male, 4), "male": round(male, 4)},
@@ -249,11 +266,22 @@ def report(heard: VoicePosterior) -> dict[str, Any]:
     }
     found["measured"] = {name: _plain(value) for name, value in measured.items()}
     found["voices"] = heard.voices
-    found["traits"] = {
-        name: round(float(value), 3) for name, value in zip(TRAITS, heard.traits, strict=True)
+    told = ["sex", "age", *(name for name in TOLD if found[name] != "not heard")]
+    drawn = [name for name in TRAITS if name not in told]
+    found["portrait"] = {
+        "traits": {
+            name: round(float(value), 3)
+            for name, value in zip(TRAITS, heard.mean if mean else heard.own, strict=True)
+        },
+        "heard": told,
+        "mean of many" if mean else "drawn for this voice": drawn,
     }
     found["embedding"] = [round(float(value), 4) for value in heard.feature]
     return found
+
+
+def _male(likely: Array, crowd: Array) -> float:
+    return float(likely @ (crowd[:, INDEX["sex"]] > 0.5))
 
 
 def _interval(values: Array, likely: Array, digits: int) -> dict[str, Any]:
