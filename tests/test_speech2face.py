@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -37,6 +38,7 @@ from avtool.pipelines.speech2face.pipeline import (
     load,
     quantiles,
     report,
+    tempered,
     voices_in,
 )
 from avtool.pipelines.speech2face.train.identity import discriminant
@@ -121,6 +123,24 @@ def test_voices_at_once_are_told(found: VoicePosterior) -> None:
     audio = media.open(SPEECH.with_name("cocktail.mp4")).clip(SPEC).audio
     assert audio is not None
     assert heard(audio.samples.mean(0)).voices == 2
+
+
+def test_sex_is_no_surer_than_pitch_bears_out(found: VoicePosterior) -> None:
+    men = found.crowd[:, INDEX["sex"]] > 0.5
+    likely = np.where(men, 1e-6, 1.0) / len(men)  # a network that is quite sure: a woman
+    likely /= likely.sum()
+
+    def told(pitch: float, spacing: float) -> Array:
+        facts = replace(found.facts, pitch=pitch, spacing=spacing)
+        made = tempered(likely, found.crowd, facts)
+        assert made.sum() == pytest.approx(1)
+        np.testing.assert_allclose(made[men] / made[men].sum(), likely[men] / likely[men].sum())
+        return np.asarray(made)
+
+    sure = {pitch: told(pitch, 1080.0)[~men].sum() for pitch in (250.0, 180.0, 150.0, 110.0)}
+    assert sure[250.0] > 0.98 > sure[180.0] > 0.85 > sure[150.0] == pytest.approx(sure[110.0], 0.02)
+    assert 0.7 < sure[150.0] < 0.85
+    assert told(float("nan"), float("nan"))[~men].sum() == pytest.approx(sure[150.0], abs=0.02)
 
 
 def away(one: Array, two: Array) -> float:

@@ -44,7 +44,7 @@ from avtool.training.voice_conversion import analyse
 from avtool.values import Array, Audio
 
 SEED = 2026
-PARTS = ("sex", "again", "portraits", "made", "space", "nobody", "cost")
+PARTS = ("sex", "sure", "again", "portraits", "made", "space", "nobody", "cost")
 
 
 def heard(sound: Array) -> VoicePosterior:
@@ -95,6 +95,43 @@ def sex(data: Path) -> None:
         right = float(((said_ > 0.5) == true_).mean())
         lost = f"  ({missed} with no speech)" if missed else ""
         print(f"{name:34}{len(said):8}{right:8.1%}{error:20.3f}{lost}")
+
+
+def sure(data: Path) -> None:
+    """Is its certainty earned? The readers kept out, and speakers of other recordings, whose sex is
+    told only where pitch and formants agree by a wide margin (so ambiguous voices are not counted).
+    """
+    print(f"\n{'sex: of whom':44}{'voices':>8}{'right':>8}{'Brier':>8}{'p < 0.1':>9}")
+    readers = [(heard(item.samples), item.sex == "M") for item in test_readers(data)]
+    commands, between, arabic = [], [], []
+    for path in sorted((data / "speech" / "picovoice").glob("*.opus")):
+        found = heard(corpus.decoded(path))
+        pitch, spacing = found.facts.pitch, found.facts.spacing
+        if (pitch < 140 and spacing < 1045) or (pitch > 185 and spacing > 1100):
+            commands.append((found, pitch < 140))
+        elif 145 < pitch < 175:
+            between.append(male(found))
+    for path in sorted((data / "speech" / "arabic").glob("*.opus")):
+        sound = corpus.decoded(path)[: 60 * RATE]
+        arabic.append([male(heard(half)) for half in np.array_split(sound, 2)])
+    for name, rows in (("readers kept out", readers), ("commands (picovoice)", commands)):
+        true = np.array([male(each) if man else 1 - male(each) for each, man in rows])
+        print(
+            f"{name:44}{len(true):8}{(true > 0.5).mean():8.1%}{((1 - true) ** 2).mean():8.3f}"
+            f"{(true < 0.1).mean():9.1%}"
+        )
+    middle = np.array(between)
+    print(f"{len(middle)} commands of 145 to 175 Hz: surer than 90 % {_far(middle):.0%}")
+    one, two = np.array(arabic).T
+    print(
+        f"{len(one)} Arabic speakers: halves of one sex {((one > 0.5) == (two > 0.5)).mean():.0%}"
+    )
+    solo = np.mean([each.voices > 1 for each, _ in readers])
+    print(f"{len(readers)} solo readings kept out: more than one voice {solo:.0%}")
+
+
+def _far(male: Array) -> float:
+    return float((np.abs(male - 0.5) > 0.4).mean())
 
 
 def pieces(sound: Array, seconds: float, most: int = 4) -> list[Array]:
@@ -161,7 +198,9 @@ def portraits(data: Path) -> None:
     one, two = np.stack(shapes[::2]), np.stack(shapes[1::2])
     away = 100 * np.linalg.norm(one[:, None] - two[None], axis=-1).mean(-1)
     alone = ~np.eye(len(away), dtype=bool)
-    print(f"\nportraits of both halves of {len(away)} readers: distance of 468 points, seen from the")
+    print(
+        f"\nportraits of both halves of {len(away)} readers: distance of 468 points, seen from the"
+    )
     print("front, in % of the eyes' distance")
     print(f"{'one reader, mean and most':44}{np.diag(away).mean():8.2f}{np.diag(away).max():8.2f}")
     for name, sex in (("women", False), ("men", True)):
