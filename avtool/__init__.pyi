@@ -426,6 +426,7 @@ def speech2face(
     samples: int = 8,
     size: int = 512,
     seed: int = 0,
+    mean: bool = False,
     weights: str | None = None,
 ) -> Speech2faceResult:
     """A plausible face for a voice.
@@ -442,7 +443,8 @@ def speech2face(
         duration: how much to take, in seconds; None is all.
         channel: one channel, counted from 1; None is what suits the command.
         device: where networks run: auto, cpu, cuda or mps.
-        samples: faces on the sheet; size: pixels of the portrait; seed: of the draw.
+        samples: faces on the sheet; size: pixels of the portrait; seed: of the sheet's draw.
+        mean: the portrait is the mean of those who may have the voice, not this voice's own draw.
         weights: a voice encoder of the user's own.
 
     Returns:
