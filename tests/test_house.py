@@ -36,7 +36,7 @@ WITHIN = [
     ["train", "evaluate", "work"],
     ["audit"],
     ["pipeline"],
-    ["fusion", "idle_motion"],
+    ["fusion", "idle_motion", "moments"],
     ["calibration", "cues", "video_face", "speech_to_motion"],
     ["draw", "values", "model"],  # a value's writers draw it
 ]

@@ -41,6 +41,7 @@ from avtool.pipelines.lips import pipeline as lips
 from avtool.pipelines.lips import video_face as filming
 from avtool.pipelines.lips.evaluate import compared
 from avtool.pipelines.lips.model import Config, LipMotion
+from avtool.pipelines.lips.moments import Moments
 from avtool.pipelines.lips.speech_to_motion import PEOPLE, SPEAKING, Motion, gap, motion
 from avtool.pipelines.lips.train import lipmotion as training
 from avtool.pipelines.lips.train import lipmotion_data as moves
@@ -279,7 +280,7 @@ def test_best_and_worst_are_nearest_and_farthest(voice: np.ndarray) -> None:
     """Of the pictures of a mouth that speaks, by their pixels beside the photo's."""
     image = read_picture(FACE)
     result = lips.run(said(voice[16_000:40_000]), lips.Options(still=True), source=image)
-    kept = lips.Moments(result, result.audio)
+    kept = Moments(result, result.audio)
     made = [each.copy() for each in kept.watching(result.lips).images()]
     off = np.array([np.abs(each.astype(int) - image).mean() for each in made])
     facts = kept.facts()
@@ -293,7 +294,7 @@ def test_best_and_worst_are_nearest_and_farthest(voice: np.ndarray) -> None:
     assert one.startswith("best: moved") and other.startswith("worst: moved")
     assert seconds == pytest.approx(worst / 25)
     nothing = lips.run(said(np.zeros(8000)), source=image)
-    kept = lips.Moments(nothing, nothing.audio)
+    kept = Moments(nothing, nothing.audio)
     assert len(list(kept.watching(nothing.lips).images())) == 13 and not kept.facts()
 
 

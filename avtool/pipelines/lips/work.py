@@ -23,6 +23,7 @@ from avtool.media.synthesizer import speak
 from avtool.pipelines.lips import pipeline
 from avtool.pipelines.lips import video_face as filming
 from avtool.pipelines.lips.model import LipMotion
+from avtool.pipelines.lips.moments import Moments
 from avtool.pipelines.lips.values import Curves, Mouths
 from avtool.pipelines.lips.watermark import marked
 from avtool.save import formats, save, sink_of
@@ -264,7 +265,7 @@ def _write(
     found: pipeline.Result, frames: Frames, audio: Audio, paths: list[Path], title: str
 ) -> dict[str, Any]:
     """The video and the summary of it, reading the pictures once; what is to be told of it."""
-    kept = pipeline.Moments(found, audio)
+    kept = Moments(found, audio)
     watched = kept.watching(frames)
     videos = [path for path in paths if path.suffix in formats(Video)]
     for path in videos:
