@@ -92,7 +92,7 @@ def test_speech2face(avtool: Avtool, networks_read: list[str]) -> None:
     naive("-i", SPEECH, "-af", "asetrate=21600,aresample=16000", "high.wav")
     flags = ("-f", "json", "--samples", 2)
     both(avtool, "speech2face", SPEECH, "high.wav", *flags, "-o", "out/")
-    assert sorted(networks_read) == ["Face", "Speaker", "VoiceFace"]
+    assert sorted(networks_read) == ["Face", "Identity", "Speaker", "VoiceFace"]
     own, high = (read(f"out/{name}.face.json") for name in ("speech", "high"))
     for name, times in (("pitch [Hz]", 1.35), ("formant spacing [Hz]", 1.35)):
         assert high["measured"][name] == pytest.approx(times * own["measured"][name], rel=0.1)
