@@ -260,10 +260,9 @@ def test_a_mouth_moves_as_wide_as_is_asked(voice: np.ndarray) -> None:
         face = replace(
             face,
             frames=np.arange(25),
-            **{
-                name: np.repeat(getattr(face, name)[:1], 25, 0)
-                for name in ("boxes", "lips", "scores")
-            },
+            boxes=np.repeat(face.boxes[:1], 25, 0),
+            lips=np.repeat(face.lips[:1], 25, 0),
+            scores=np.repeat(face.scores[:1], 25, 0),
         )
         own = filming.meshes(result.lips, face)[:, list(LIPS)]
         found[energy] = opening(own)
@@ -626,7 +625,7 @@ def test_the_program(avtool: Avtool, voice: np.ndarray) -> None:
     ran = avtool("lips", "--avatar", "short.wav", "--fps", "60")
     assert ran.code == 0, ran.err
     info = media.open("short.lips.mp4", scan=True).info
-    assert (info.video[0].fps, info.video[0].frames) == (60, 60)
+    assert info.video[0].fps == 60 and info.video[0].frames == 60
     assert info.duration == pytest.approx(1.0, abs=0.03)
     ran = avtool("lips", "short.wav", "--curves", "c.csv", "--fps", "60", "--glb", "head.glb")
     assert (ran.code, ran.lines) == (0, ["c.csv", "head.glb"]), ran.err
