@@ -28,6 +28,11 @@ class Mesh:
     paint: Array
 
 
+def paints(head: Head) -> tuple[str, ...]:
+    """The names of a ``Mesh``'s paints."""
+    return (*head.paints, "hair", "along_x", "along_y", "along_z")
+
+
 def dressed(head: Head, vertices: Array, style: Hairdo) -> Mesh:
     """The head with its hair."""
     made = hairdo.grown(head, vertices, style)

@@ -49,6 +49,12 @@ SKY, GROUND = (0.13, 0.14, 0.16), (0.10, 0.08, 0.07)
 Patch = Mapping[str, Array]  # of the samples of one region: place, normal, and each paint
 
 
+def srgb(light: Array) -> Array:
+    """Linear light 0 to 1 as uint8 of IEC 61966-2-1, of any shape."""
+    shown = np.where(light < 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.round(255 * shown).astype(np.uint8)
+
+
 @cache
 def table(wrap: Colour, gloss: float, power: float) -> tuple[Array, Array]:
     """Diffuse and specular light by the normal's x and y, float32 [256 * 256, 3] each."""

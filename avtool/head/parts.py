@@ -14,9 +14,9 @@ import numpy as np
 
 from avtool.head import hair
 from avtool.head.hairdo import COLUMNS, ROWS
-from avtool.head.light import CLOTH_LIGHT, Appearance, Patch, lit
+from avtool.head.light import CLOTH_LIGHT, Appearance, Patch, lit, srgb
 from avtool.head.model import REGIONS, UNITS, Head
-from avtool.head.raster import rasterise
+from avtool.head.raster import blended, rasterise
 from avtool.head.render import normals
 from avtool.head.shade import SHADERS
 from avtool.head.skin import brow_cover, cloth
@@ -184,12 +184,8 @@ def _painted(
     """
     width, height = size
     pixel, face, weight = _flat(uv.tobytes(), faces.tobytes(), size)
-    corners, attributes = faces[face], attributes.astype(np.float32)
-    values = weight[:, 0, None] * attributes[corners[:, 0]]
-    values += weight[:, 1, None] * attributes[corners[:, 1]]
-    values += weight[:, 2, None] * attributes[corners[:, 2]]
-    names = (*head.paints, "hair", "along_x", "along_y", "along_z")
-    patch = dict(zip(names, values[:, 3:].T, strict=True))
+    values = blended(attributes.astype(np.float32), faces[face], weight)
+    patch = dict(zip(hair.paints(head), values[:, 3:].T, strict=True))
     light = shade({**patch, "place": values[:, :3], "normal": np.zeros_like(values[:, :3])})
     shown = np.round(255 * np.clip(light, 0, 1)).astype(np.uint8)
     shown[:, :3] = _srgb()[np.round(8191 * np.clip(light[:, :3], 0, 1)).astype(np.int32)]
@@ -215,9 +211,7 @@ def _flat(uv: bytes, faces: bytes, size: tuple[int, int]) -> tuple[Array, Array,
 @cache
 def _srgb() -> Array:
     """Linear light 0 to 1 in 8192 steps as sRGB, uint8."""
-    light = np.linspace(0, 1, 8192)
-    shown = np.where(light < 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.round(255 * shown).astype(np.uint8)
+    return srgb(np.linspace(0, 1, 8192))
 
 
 def _bled(image: Array, covered: Array, width: int) -> None:

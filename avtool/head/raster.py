@@ -79,6 +79,18 @@ def rasterise(
     return covered, kept[owner[row]], weight.astype(np.float32)
 
 
+def blended(attributes: Array, corners: Array, weight: Array) -> Array:
+    """What vertices have, at places within their triangles: [v, a] -> [n, a].
+
+    Args:
+        corners: int [n, 3], of the triangles; weight: [n, 3], as ``rasterise`` tells it.
+    """
+    values = weight[:, 0, None] * attributes[corners[:, 0]]
+    values += weight[:, 1, None] * attributes[corners[:, 1]]
+    values += weight[:, 2, None] * attributes[corners[:, 2]]
+    return np.asarray(values)
+
+
 def _spread(counts: Array) -> tuple[Array, Array]:
     """For each of ``counts[k]`` items its k, and its number among them.
 

@@ -8,9 +8,9 @@ from functools import cache, lru_cache
 import numpy as np
 
 from avtool.head import hair
-from avtool.head.light import Colour
+from avtool.head.light import Colour, srgb
 from avtool.head.model import REGIONS, Head
-from avtool.head.raster import rasterise
+from avtool.head.raster import blended, rasterise
 from avtool.head.shade import SHADERS, Appearance
 from avtool.values import Array
 
@@ -47,7 +47,7 @@ def render(head: Head, vertices: Array, look: Appearance, camera: Camera) -> Arr
     normal = normals(mesh.vertices, mesh.faces)
     normal[:, :2] += slope * normal[:, 2:]
     attributes = np.column_stack([mesh.place, normal, mesh.paint]).astype(np.float32)
-    names = (*head.paints, "hair", "along_x", "along_y", "along_z")
+    names = hair.paints(head)
 
     image = np.empty((height, width, 3), np.float32)
     image[:] = _background(look.background, height, width)
@@ -69,9 +69,7 @@ def render(head: Head, vertices: Array, look: Appearance, camera: Camera) -> Arr
         for number, shader in enumerate(SHADERS):
             here = front[region[face[front]] == number]
             if len(here):
-                values = weight[here, 0, None] * attributes[corners[here, 0]]
-                values += weight[here, 1, None] * attributes[corners[here, 1]]
-                values += weight[here, 2, None] * attributes[corners[here, 2]]
+                values = blended(attributes, corners[here], weight[here])
                 patch = dict(zip(names, values[:, 6:].T, strict=True))
                 patch |= {"place": values[:, :3], "normal": values[:, 3:6]}
                 patch["behind"] = flat[pixel[here]] if thin[layer][0] else values[:, :0]
@@ -108,8 +106,7 @@ def _curve() -> Array:
     """Linear light 0 to 2 in 4096 steps as the screen's values: sRGB, highlights rolled off."""
     light = np.linspace(0, 2, 4096)
     light = np.where(light > 0.6, 0.6 + 0.4 * np.tanh((light - 0.6) / 0.4), light)
-    shown = np.where(light < 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.round(255 * shown).astype(np.uint8)
+    return srgb(light)
 
 
 def _display(light: Array) -> Array:

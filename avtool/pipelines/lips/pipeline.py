@@ -335,11 +335,12 @@ def _film(
         own[RINGS] = moved.mesh(amounts[number])[RINGS]
         return own, moved.drop(amounts[number])
 
+    samples = [each for each in samples if seen[each.number] > 0]
     mouth, wide = fitted(
         mouth,
         as_wide(film.track.lips, moved),
-        [each for each in samples if seen[each.number] > 0],
-        [steady(spool, each.number, seen) for each in samples if seen[each.number] > 0],
+        samples,
+        [steady(spool, each.number, seen) for each in samples],
         says,
         gap(moved.lips(amounts)),
         openings(spool)[seen > 0],

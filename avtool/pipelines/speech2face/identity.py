@@ -4,7 +4,7 @@ What a voice says of a face leaves most of the face open. The rest is drawn, but
 speaker embedding is projected onto the directions in which people differ more than one person's
 recordings do (linear discriminant analysis, Fisher 1936; whitened within each sex), and the
 projection, a standard normal vector over people, is the draw. So two recordings of one voice get
-one face, two voices two, and over many voices faces come as often as the posterior has them.
+one face and two voices two, each from the middle of what the posterior has.
 """
 
 from __future__ import annotations
