@@ -28,16 +28,12 @@ from torch import Tensor
 import avtool as house
 from avtool.errors import InputError
 from avtool.media import Clip
+from avtool.models.backbone import CHANNELS, DEEP, MIDDLE, Backbone, ConvNorm
 from avtool.pipelines.localize import attention as attending
 from avtool.pipelines.localize import cues as looking
 from avtool.pipelines.localize.attention_model import (
-    CHANNELS,
-    DEEP,
     MELS,
-    MIDDLE,
-    Backbone,
     Config,
-    ConvNorm,
     Localizer,
     contrastive_loss,
     log_mel,

@@ -19,15 +19,8 @@ import torch
 
 from avtool.errors import InputError
 from avtool.models import weights
-from avtool.pipelines.localize.attention_model import (
-    CHANNELS,
-    RATE,
-    SECONDS,
-    SIZE,
-    Backbone,
-    Localizer,
-    log_mel,
-)
+from avtool.models.backbone import CHANNELS, SIZE, Backbone
+from avtool.pipelines.localize.attention_model import RATE, SECONDS, Localizer, log_mel
 from avtool.values import FRAME_SAMPLES, Array, Audio
 
 RECIPE = "avtool.pipelines.localize.train.attention"

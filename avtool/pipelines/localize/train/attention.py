@@ -26,13 +26,9 @@ from torch.nn.functional import interpolate
 
 from avtool.errors import InputError
 from avtool.metrics.localization import auc, ciou, pointing, success
+from avtool.models.backbone import CHANNELS, DEEP, MIDDLE, SIZE, Backbone
 from avtool.pipelines.localize.attention_model import (
-    CHANNELS,
-    DEEP,
     MELS,
-    MIDDLE,
-    SIZE,
-    Backbone,
     Config,
     Localizer,
     contrastive_loss,

@@ -17,16 +17,8 @@ from avtool import media
 from avtool.errors import AvtoolError, InputError
 from avtool.media import Spec
 from avtool.metrics.localization import truth_map
-from avtool.pipelines.localize.attention_model import (
-    CHANNELS,
-    HOP_SAMPLES,
-    MELS,
-    MIDDLE,
-    RATE,
-    SECONDS,
-    SIZE,
-    log_mel,
-)
+from avtool.models.backbone import CHANNELS, MIDDLE, SIZE
+from avtool.pipelines.localize.attention_model import HOP_SAMPLES, MELS, RATE, SECONDS, log_mel
 from avtool.pipelines.localize.boxes import Boxes
 from avtool.values import Array
 
