@@ -27,7 +27,7 @@ FLOORS = [
     ["avtool.models", "avtool.draw"],
     ["avtool.face", "avtool.head", "avtool.metrics"],
     ["avtool.signal"],
-    ["avtool.spool", "avtool.prefetch", "avtool.scratch", "avtool.stderr"],
+    ["avtool.spool", "avtool.prefetch", "avtool.scratch", "avtool.stderr", "avtool.tflite"],
     ["avtool.values", "avtool.errors"],
 ]
 # Within a command's folder likewise; a module that is not named stands between the last two rows.

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from avtool.face import landmarks as mesh
-from avtool.face.tflite import Network
+from avtool.tflite import Network
 from avtool.values import Array
 
 SIDE = 192  # pixels, the network's input

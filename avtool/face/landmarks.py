@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from avtool.face.tflite import Network
+from avtool.tflite import Network
 from avtool.values import Array
 
 SIDE = 192  # pixels, the network's input
