@@ -114,6 +114,8 @@ class Trainer(Generic[Network]):
         with torch.no_grad():
             for slow, fast in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 slow.lerp_(fast, 1 - follow)
+            for kept, now in zip(self.average.buffers(), self.model.buffers(), strict=True):
+                kept.copy_(now)  # the statistics of norms
         self.step += 1
         return float(loss.detach())
 

@@ -1,0 +1,1 @@
+"""`avtool sounds`: which sounds are heard when."""
