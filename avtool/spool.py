@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from avtool.values import Array
+from avtool.values import Array, Audio
 
 MEMORY_BYTES = 8 << 20
 READ_ROWS = 256
+READ_SAMPLES = 1 << 16  # of a kept sound at a time
 
 
 class Spool:
@@ -78,3 +80,20 @@ class Spool:
         trace: TracebackType | None,
     ) -> None:
         self._file.close()
+
+
+def spooled(audio: Audio) -> Audio:
+    """The same sound, decoded when it is first read and kept in a temporary file after that."""
+    kept, whole = Spool(), [False]
+
+    def blocks() -> Iterator[Array]:
+        if whole[0]:
+            yield from (rows.T.copy() for rows in kept.blocks(READ_SAMPLES))
+            return
+        kept.clear()
+        for block in audio.blocks():
+            kept.append(block.T)
+            yield block
+        whole[0] = True
+
+    return replace(audio, blocks=blocks)

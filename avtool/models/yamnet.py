@@ -23,6 +23,7 @@ from avtool.values import Array, Audio
 RATE = 16_000
 WINDOW_SAMPLES = 15_600  # 0.975 s, all that it looks at
 HOP_SAMPLES = 3_840  # 0.24 s from one look to the next; its authors take 0.48
+ELSEWHERE = "surroundings"  # silence, rooms, kinds of recording: no sounds of their own
 SLOPE, OFFSET = 0.812, 0.306  # of ``probable``; tests/bench/sounds.py fits them
 TENSORS = ("Identity", "yamnet_frames/global_average_pooling2d/Mean", "Identity_1")
 SHOWN = slice(36, 60)  # of a patch's 96 frames of 10 ms: those that the next look does not have
@@ -80,6 +81,34 @@ def probable(scores: Array) -> Array:
     """
     logit = np.log(np.clip(scores, 1e-6, 1 - 1e-6)) - np.log1p(-np.clip(scores, 1e-6, 1 - 1e-6))
     return 1 / (1 + np.exp(-(SLOPE * logit + OFFSET)))
+
+
+def likeliest(probability: Array, threshold: float = 0.4) -> str:
+    """The kind that a moment is told by, or nothing: [521] -> a name.
+
+    Wide kinds are told for what they cover; of others the narrowest that is likely.
+
+    >>> heard = np.zeros(521)
+    >>> heard[[67, 68, 69, 70]] = 0.9, 0.8, 0.7, 0.75  # Animal, Domestic animals, Dog, Bark
+    >>> likeliest(heard)
+    'Dog'
+    """
+    found: list[tuple[float, Kind]] = []
+    covered = -1
+    for kind in kinds():
+        if kind.group == ELSEWHERE or kind.number <= covered:
+            continue
+        last = kind.last if kind.wide else kind.number
+        covered = max(covered, last)
+        likely = float(probability[kind.number : last + 1].max())
+        if likely >= threshold:
+            found.append((likely, kind))
+    narrow = [
+        (likely, kind.name)
+        for likely, kind in found
+        if not any(kind.number < other.number <= kind.last for _, other in found)
+    ]
+    return max(narrow)[1] if narrow else ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from avtool.draw.canvas import typeface
+from avtool.draw.canvas import fitted, typeface
 from avtool.draw.palette import INK_RGB, MAP, PAPER_RGB, palette
-from avtool.draw.sheet import HEAD, MARGIN, RIGHT, SPEAKS_RGB, Sheet
+from avtool.draw.sheet import HEAD, MARGIN, RIGHT, SEEN_RGB, SPEAKS_RGB, Sheet
 from avtool.pipelines.localize.values import Source, Sources
 from avtool.values import Array, Frames
 
@@ -111,9 +111,13 @@ class _Marker:
             if step.cue == "face" or self.boxes:
                 _corners(image, step.box, thick)
             if step.cue == "face":
-                self._tag(image, f"face {step.face}", step.box[0], step.box[1])
+                kind = f": {_short(step.kind)}" if step.kind else ""
+                self._tag(image, f"face {step.face}{kind}", step.box[0], step.box[1])
+            elif step.kind:
+                self._tag(image, _short(step.kind), step.box[0], step.box[1])
         elif self._level_at(since) > 0.03:
-            text = "source" + " perhaps" * (step.visible >= UNLIKELY) + " not in the picture"
+            what = _short(step.kind) or "source"
+            text = what + " perhaps" * (step.visible >= UNLIKELY) + " not in the picture"
             self._tag(image, text, 0.02 * height, 0.08 * height)
         self._strip(image, since)
         return image
@@ -181,7 +185,7 @@ def draw_sources(value: Sources, path: Path, title: str) -> None:
     high = min(round(wide * value.size[1] / max(1, value.size[0])), 420)
     names = list(value.cues[0]) if value.cues else []
     foot = HEAD + (high + gap) * (1 + len(names)) + 30
-    sheet = Sheet(foot + 300, title, _said(value))
+    sheet = Sheet(foot + 356, title, _said(value))
     for column, (time, heat, step, picture) in enumerate(_moments(value)):
         left = MARGIN + column * (wide + gap)
         rows = [heat, *(value.cues[column][name] for name in names)]
@@ -227,27 +231,44 @@ def _lanes(sheet: Sheet, value: Sources, top: int) -> None:
     """Loudness, how likely the source is visible, and what it is, over time."""
     start = value.steps[0].time
     end = start + max(len(value.steps) * value.every, 1e-3)
-    sheet.time_axis(start, end, (top, top + 216, top + 224, top + 278))
+    sheet.time_axis(start, end, (top, top + 272, top + 280, top + 334))
     sheet.sound(top + 36, loudness(value.level))
     points = [(sheet.x(s.time), top + 146 - 60 * s.visible) for s in value.steps]
     points = [(sheet.left, points[0][1]), *points, (RIGHT, points[-1][1])]
     sheet.curve(top + 146, points)
     sheet.name(top + 116, "visible")
     sheet.name(top + 192, "source")
-    for name, first, last in _runs(value.steps):
-        x0, x1 = sheet.x(first), min(RIGHT, sheet.x(last + value.every))
-        box = (x0, top + 172, max(x1, x0 + 2), top + 212)
-        sheet.draw.rounded_rectangle(box, 6, SPEAKS_RGB)
-        if typeface(20).getlength(name) + 12 < x1 - x0:
-            sheet.text((x0 + x1) / 2, top + 192, name, "mm", colour=PAPER_RGB)
+    sheet.name(top + 248, "heard")
+    for y, colour, ink, each in (
+        (top + 172, SPEAKS_RGB, PAPER_RGB, _place),
+        (top + 228, SEEN_RGB, INK_RGB, lambda step: _short(step.kind)),
+    ):
+        for name, first, last in _runs(value.steps, each):
+            x0, x1 = sheet.x(first), min(RIGHT, sheet.x(last + value.every))
+            sheet.draw.rounded_rectangle((x0, y, max(x1, x0 + 2), y + 40), 6, colour)
+            if x1 - x0 > 60:
+                text = fitted(name, 20, int(x1 - x0) - 12)
+                sheet.text((x0 + x1) / 2, y + 20, text, "mm", colour=ink)
 
 
-def _runs(steps: Sequence[Source]) -> Iterator[tuple[str, float, float]]:
-    """What is visible from when to when: its name, its first and its last step's time."""
+def _short(kind: str) -> str:
+    """A kind by the first of its names: "Baby cry, infant cry"."""
+    return kind.split(",")[0]
+
+
+def _place(step: Source) -> str:
+    """The name of where a source is, where it is visible."""
+    name = f"face {step.face}" if step.cue == "face" else step.cue
+    return name if step.visible >= LIKELY else ""
+
+
+def _runs(
+    steps: Sequence[Source], name_of: Callable[[Source], str]
+) -> Iterator[tuple[str, float, float]]:
+    """What there is from when to when: its name, its first and its last step's time."""
     name, first, last = "", 0.0, 0.0
     for step in steps:
-        now = f"face {step.face}" if step.cue == "face" else step.cue
-        now = now if step.visible >= LIKELY else ""
+        now = name_of(step)
         if now != name:
             if name:
                 yield name, first, last

@@ -10,6 +10,7 @@ sound.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -34,11 +35,12 @@ from avtool.pipelines.localize.fusion import Fused, Weights, decided, explained,
 from avtool.pipelines.localize.values import Source, Sources
 from avtool.prefetch import Prefetch
 from avtool.speakers.tracks import find
-from avtool.spool import Spool
+from avtool.spool import Spool, spooled
 from avtool.values import FPS, RATE, Array
 
 if TYPE_CHECKING:
     from avtool.models.lipvoice import LipVoice
+    from avtool.models.yamnet import YAMNet
     from avtool.pipelines.localize.attention import Attention
 
 SPEC = Spec(audio=True, frames=True, rate=RATE, channel=0, fps=Fraction(FPS))
@@ -98,10 +100,11 @@ def reading(source: Media, spec: Spec) -> Spec:
 
 
 class Models(NamedTuple):
-    """The lip-voice match, and the attention network where one is asked for; see ``load``."""
+    """The lip-voice match, the attention network where one is asked for, and what is heard."""
 
     lipvoice: LipVoice
     attention: Attention | None
+    yamnet: YAMNet
 
 
 def load(options: Options = Options(), device: str = "auto") -> Models:
@@ -112,6 +115,7 @@ def load(options: Options = Options(), device: str = "auto") -> Models:
     """
     from avtool.models import weights
     from avtool.models.lipvoice import LipVoice
+    from avtool.models.yamnet import YAMNet
 
     device = weights.device(device)
     attention = None
@@ -119,7 +123,7 @@ def load(options: Options = Options(), device: str = "auto") -> Models:
         from avtool.pipelines.localize.attention import load as own
 
         attention = own(options.weights, device)
-    return Models(weights.load(LipVoice, device=device), attention)
+    return Models(weights.load(LipVoice, device=device), attention, YAMNet())
 
 
 Tracks = Sequence[Track] | Callable[[], Sequence[Track]]
@@ -146,12 +150,28 @@ def run(
     if clip.audio is None or clip.frames is None:
         raise InputError(f"{clip.name}: needs both sound and pictures")
     sight = VisualCues(clip, (), size or (clip.frames.width, clip.frames.height))
-    sound = listen(clip.audio)
+    sound = listen(spooled(clip.audio))
     models = models or load(options)
     seen = moving(sight, sound, options.frames, models.attention)
     with Prefetch(seen, BEFORE) as agreed:  # while faces are found
         sight = replace(sight, tracks=faces_of(clip, tracks))
-        return Result(locate(sight, sound, options, agreed, models))
+        return Result(named(locate(sight, sound, options, agreed, models), sound, models.yamnet))
+
+
+def named(sources: Sources, sound: Sound, network: YAMNet) -> Sources:
+    """The same, each step with the kind of sound that is heard in the half second around it."""
+    from avtool.models.yamnet import likeliest, moments, probable
+
+    looks = list(moments(sound.mono, network))
+    times = np.array([look.time for look in looks])
+    likely = np.stack([probable(look.scores) for look in looks])
+    steps = []
+    for step in sources.steps:
+        near = np.abs(times - step.time) <= max(0.25, np.abs(times - step.time).min())
+        steps.append(replace(step, kind=likeliest(likely[near].mean(0), 0.5)))
+    heard = Counter(step.kind for step in steps if step.kind)
+    most = heard.most_common(1)[0][0] if heard else ""
+    return replace(sources, steps=steps, clip=replace(sources.clip, kind=most))
 
 
 def faces_of(clip: Clip, tracks: Tracks | None) -> Sequence[Track]:
@@ -185,7 +205,7 @@ def locate(
     alone: list[dict[str, Array]] = []
     if models is None and options.weights is not None:
         models = load(options)
-    lipvoice, attention = models or (None, None)
+    lipvoice, attention = (models.lipvoice, models.attention) if models else (None, None)
     agreed = agreed or moving(sight, sound, every, attention)
     for cues in cue_evidence(sight, sound, every, agreed, lipvoice):
         fused = fuse(cues, weights)

@@ -22,6 +22,7 @@ class Source:
         peak: x, y; box: x0, y0, x1, y1, both in source pixels.
         cue: what told most: "face", "motion", "stereo" or "attention"; face: its number, where it
             is one.
+        kind: of sound that is heard, as AudioSet names it; empty where none is likely.
     """
 
     time: float
@@ -30,6 +31,7 @@ class Source:
     box: tuple[float, float, float, float]
     cue: str
     face: int | None
+    kind: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,9 @@ def _sources_json(value: Sources, place: Place) -> None:
             "box": [round(x, 1) for x in source.box],
             "cue": source.cue,
         }
-        return found if source.face is None else found | {"face": source.face}
+        if source.face is not None:
+            found["face"] = source.face
+        return found | ({"kind": source.kind} if source.kind else {})
 
     whole = facts(value.clip)
     del whole["t"]

@@ -29,14 +29,13 @@ from avtool.speakers import separation as hearing
 from avtool.speakers.assignment import Window
 from avtool.speakers.separation import STEP, WINDOW, Models, SeparatedWindows, hear, windows
 from avtool.speakers.tracks import find, unknown_face
-from avtool.spool import Spool
+from avtool.spool import Spool, spooled
 from avtool.values import FPS, RATE, Array, Audio, Matrix
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 NOBODY = "so nobody's voice can be asked for"
-READ_SAMPLES = 1 << 16  # of the kept sound at a time
 SPEC = Spec(audio=True, frames=True, channel=0, fps=Fraction(FPS))
 
 
@@ -145,23 +144,6 @@ def run(
         {track.face: track.portrait for track in tracks},
         parts,
     )
-
-
-def spooled(audio: Audio) -> Audio:
-    """The same sound, decoded when it is first read and kept in a temporary file after that."""
-    kept, whole = Spool(), [False]
-
-    def blocks() -> Iterator[Array]:
-        if whole[0]:
-            yield from (rows.T.copy() for rows in kept.blocks(READ_SAMPLES))
-            return
-        kept.clear()
-        for block in audio.blocks():
-            kept.append(block.T)
-            yield block
-        whole[0] = True
-
-    return replace(audio, blocks=blocks)
 
 
 def picked(heard: SeparatedWindows, places: Sequence[int]) -> list[list[list[int]]]:

@@ -50,11 +50,9 @@ class SoundNet(nn.Module):
         before = 1
         for channels, kernel, step, pool in LAYERS:
             after = channels * config.width
-            norm = nn.BatchNorm1d(after)
-            norm.num_batches_tracked = None  # a whole number, and weights are none
             layer: list[nn.Module] = [
                 nn.Conv1d(before, after, kernel, step, kernel // 2, bias=False),
-                norm,
+                nn.BatchNorm1d(after),
                 nn.ReLU(),
             ]
             self.layers.append(nn.Sequential(*layer, *([nn.MaxPool1d(pool)] if pool > 1 else [])))

@@ -12,7 +12,7 @@ from avtool.draw.columns import Columns
 from avtool.errors import InputError
 from avtool.media import Clip, Spec
 from avtool.models import yamnet
-from avtool.models.yamnet import HOP_SAMPLES, RATE, Kind, Moment, YAMNet, moments
+from avtool.models.yamnet import ELSEWHERE, HOP_SAMPLES, RATE, Kind, Moment, YAMNet, moments
 from avtool.pipelines.sounds.probe import Probe
 from avtool.pipelines.sounds.values import Sound, Sounds, Span
 from avtool.values import Array
@@ -23,7 +23,6 @@ QUIET_DB = -60.0  # of full scale: below it nothing is heard
 FAINT = 0.02  # probability below which nothing is kept
 STAYS = 0.4  # of the threshold: what began is heard as long as it is this likely
 SHORTEST = 0.3  # seconds
-ELSEWHERE = "surroundings"  # silence, rooms, kinds of recording: told only where asked for
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ intermediate layers using linear classifier probes", 2016).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from avtool.errors import InputError
-from avtool.models.yamnet import Kind, Moment, kinds, probable
+from avtool.models.yamnet import ELSEWHERE, Kind, Moment, kinds, probable
 from avtool.values import Array
 
 OTHER = "other"  # the name of the folder of what is none of the kinds
@@ -24,7 +24,7 @@ TENSORS = ("mean", "scale", "weight", "bias", "usual")
 GROUPS = {
     group: [kind.number for kind in kinds() if kind.group == group]
     for group in dict.fromkeys(kind.group for kind in kinds())
-    if group != "surroundings"
+    if group != ELSEWHERE
 }
 STRENGTH = 0.01  # of the examples beside the prior that all weights are small (scikit-learn's C)
 
@@ -49,7 +49,7 @@ class Probe:
     def kinds(self) -> tuple[Kind, ...]:
         """As YAMNet's; "other" is not told."""
         return tuple(
-            Kind(n, name, "surroundings" if name == OTHER else "taught", n)
+            Kind(n, name, ELSEWHERE if name == OTHER else "taught", n)
             for n, name in enumerate(self.names)
         )
 
@@ -65,6 +65,13 @@ class Probe:
         odds = np.exp(logits - logits.max(-1, keepdims=True))
         strange = np.clip(_grouped(own)[..., None, :] - self.usual, 0, 1).max(-1)
         return (1 - strange) * odds / odds.sum(-1, keepdims=True)
+
+    def of(self, looks: Sequence[Moment]) -> Array:
+        """What a whole recording is: the mean of its looks that are no pauses, [kinds]."""
+        level = max(look.level for look in looks) - LOUD_DB
+        loud = [look for look in looks if look.level >= level]
+        embedding = np.stack([look.embedding for look in loud])
+        return self(embedding, np.stack([probable(look.scores) for look in loud])).mean(0)
 
     def save(self, path: Path) -> None:
         """Write it as safetensors."""

@@ -12,6 +12,7 @@ beside one who always says the mean of what is seen.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -73,24 +74,28 @@ class Films:
 def pack(data: Path, out: Path, teacher: Seen) -> None:
     """Read all films of a folder, once, into a file.
 
+    Beside it ``films.csv`` says of every file how many parts were taken, or why none.
+
     Raises:
         InputError: fewer than four have sound and pictures.
     """
-    sounds, answers, numbers = [], [], []
+    sounds, answers, numbers, rows = [], [], [], []
     count = 0
     for path in sorted(each for each in data.rglob("*") if each.is_file()):
         try:
             source = media.open(path)
-            if not source.info.audio or not source.info.video:
-                continue
-            parts = list(_parts(source, teacher))
+            both = source.info.audio and source.info.video
+            parts = list(_parts(source, teacher)) if both else []
+            rows.append((path, len(parts), "" if both else "has no sound or no pictures"))
         except AvtoolError as error:
-            print(f"{error}; left out")  # noqa: T201
+            rows.append((path, 0, str(error)))
             continue
         sounds += [sound for sound, _ in parts]
         answers += [answer for _, answer in parts]
         numbers += [count] * len(parts)
         count += bool(parts)
+    with out.with_name("films.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("file", "parts", "why none"), *rows])
     if count < 4:
         raise InputError(f"{data}: has {count} films with sound; SoundNet learns from many")
     part = out.with_suffix(".part.npz")
@@ -184,8 +189,8 @@ def train(films: Films, trainer: Trainer[SoundNet], recipe: Recipe, minutes: flo
             trainer.model.train()
             yield loss_of(trainer.model, sound.to(trainer.device), seen.to(trainer.device))
 
-    for row in trainer.steps(losses(), lambda: score(trainer.average, held, mean), 60 * minutes):
-        print(row)  # noqa: T201
+    for _ in trainer.steps(losses(), lambda: score(trainer.average, held, mean), 60 * minutes):
+        pass  # each row is written to log.csv
 
 
 def main(arguments_: list[str] | None = None) -> None:
