@@ -12,6 +12,7 @@ from avtool.pipelines.features.waveform import Result as WaveformResult
 from avtool.pipelines.lips.pipeline import Result as LipsResult
 from avtool.pipelines.localize.pipeline import Result as LocalizeResult
 from avtool.pipelines.separate.pipeline import Result as SeparateResult
+from avtool.pipelines.sounds.pipeline import Result as SoundsResult
 from avtool.pipelines.speech2face.pipeline import Result as Speech2faceResult
 from avtool.values import Array
 
@@ -24,6 +25,7 @@ __all__ = [
     "mfcc",
     "open",
     "separate",
+    "sounds",
     "spectrogram",
     "speech2face",
     "waveform",
@@ -409,6 +411,42 @@ def separate(
             source: what was separated; portraits: by face, uint8 RGB [height, width, 3].
             parts: the blocks of all voices side by side, by face, with 0 for the rest: one pass over
                 the sound for all of them.
+
+    Raises:
+        AvtoolError: a source or an option cannot be used.
+    """
+
+def sounds(
+    source: str | PathLike[str] | Array,
+    /,
+    *,
+    rate: int | None = None,
+    start: float = 0.0,
+    duration: float | None = None,
+    channel: int | None = None,
+    device: str = "auto",
+    kinds: str = "",
+    threshold: float = 0.4,
+    top: int = 12,
+    weights: str | None = None,
+) -> SoundsResult:
+    """Which sounds are heard when.
+
+    Args:
+        source: a file; or samples [time] or [channels, time], float or int16.
+        rate: of samples, in Hz; a file knows its own.
+        start: where to begin, in seconds.
+        duration: how much to take, in seconds; None is all.
+        channel: one channel, counted from 1; None is what suits the command.
+        device: where networks run: auto, cpu, cuda or mps.
+        kinds: only these kinds or groups, with commas between; empty is all but "surroundings".
+        threshold: probability from which on a sound is told, 0 to 1.
+        top: how many kinds are told at most, those that are heard most.
+        weights: kinds of a user's own, as ``avtool sounds --teach`` wrote them.
+
+    Returns:
+        A Result with sounds.
+        The sounds.
 
     Raises:
         AvtoolError: a source or an option cannot be used.
