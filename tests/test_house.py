@@ -22,6 +22,7 @@ FLOORS = [
     ["avtool.batch"],
     ["avtool.speakers"],
     ["avtool.cache"],
+    ["avtool.page"],
     ["avtool.save"],
     ["avtool.media"],
     ["avtool.models", "avtool.draw"],

@@ -39,6 +39,15 @@ def pipeline(name: str) -> Any:
     return import_module(commands()[name])
 
 
+def worker(name: str) -> tuple[Any, Any]:
+    """What does a command's jobs, and what completes them, or None: ``work`` and ``complete``.
+
+    Both take (request, job, tick); this is how one command asks another for its files.
+    """
+    module = import_module(f"{commands()[name].rpartition('.')[0]}.work")
+    return module.work, getattr(module, "complete", None)
+
+
 def spec(module: Any, options: Any, **given: Any) -> Any:
     """What a pipeline reads: its SPEC, at the rate of its options, with what is given."""
     chosen = {key: value for key, value in given.items() if value is not None}
