@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -39,6 +40,7 @@ class Browser:
     def __init__(self, name: str) -> None:
         self._name, self._number = name, 0
         self._loop = asyncio.new_event_loop()
+        self._started_ones: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -52,14 +54,16 @@ class Browser:
     def __exit__(self, *_: object) -> None:
         if hasattr(self, "_socket"):
             self._do(self._ended())
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if self._process.stderr:
-            self._process.stderr.close()
+        for each in self._started_ones:
+            each.terminate()
+            try:
+                each.wait(10)
+            except subprocess.TimeoutExpired:
+                each.kill()
+                each.wait()
+            for pipe in (each.stdout, each.stderr):
+                if pipe:
+                    pipe.close()
         self._loop.close()
         self._folder.cleanup()
 
@@ -91,11 +95,17 @@ class Browser:
 
     def _started(self, line: list[str], pattern: str) -> str:
         """The program runs; what it says of itself."""
-        self._process = subprocess.Popen(
-            line, stdout=subprocess.DEVNULL if self._name == "firefox" else subprocess.PIPE,
-            stderr=subprocess.PIPE if self._name == "firefox" else subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-        said = self._process.stderr or self._process.stdout
+        words = "stderr" if self._name == "firefox" else "stdout"
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        pipes: Any = silent | {words: subprocess.PIPE}
+        env = os.environ | {"XDG_RUNTIME_DIR": self._folder.name, "HOME": self._folder.name}
+        if self._name == "firefox" and shutil.which("pulseaudio"):  # else it has no clock of sound
+            sound = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1"]
+            sound += [f"--load=module-{name}" for name in ("null-sink", "native-protocol-unix")]
+            self._started_ones.append(subprocess.Popen(sound, env=env, **silent))  # type: ignore[call-overload]
+        process = subprocess.Popen(line, env=env, text=True, **pipes)
+        self._started_ones.append(process)
+        said = process.stderr or process.stdout
         assert said is not None
         for text in said:
             if found := re.search(pattern, text):
@@ -159,7 +169,7 @@ class Browser:
         still = [{"type": "pause"}]
         pointer = [{"type": "pointerMove", "x": round(x), "y": round(y)}]
         pointer += [{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
-        self._act(press + still * 2 + release, still + pointer)
+        self._act(press + still * 3 + release, still + pointer)
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         self._act([], [

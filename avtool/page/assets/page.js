@@ -1,4 +1,4 @@
-// made by web/build.mjs of 10669c910c20619c362dee56b970fa23abfeec13f8b899d9086af41f18729bd1
+// made by web/build.mjs of d28543d7d38b779c963fcd59c541f106a1cb59e329884065473a16c5f02c34f4
 "use strict";
 (() => {
   // data.ts
@@ -144,7 +144,7 @@
       const from = Math.round(this.place * RATE) / RATE;
       const context = this.ready();
       await Promise.all([
-        Promise.race([context.resume(), wait(0.5)]),
+        Promise.race([context.resume(), wait(1)]),
         this.filmAt(from),
         ...this.decoded(this.piece(from))
       ]);
@@ -255,6 +255,9 @@
         this.context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
         this.output = new GainNode(this.context);
         this.output.connect(this.context.destination);
+        this.context.onstatechange = () => {
+          if (this.dumb && this.playing && this.context.state === "running") this.seek(this.time);
+        };
         this.lanes.forEach((lane, number) => {
           if (!lane.voice) return;
           const gain = new GainNode(this.context, { gain: this.isHeard(number) ? 1 : 0 });
@@ -276,7 +279,7 @@
     }
     async schedule(turn) {
       while (turn === this.turn && this.next.clock < this.now + AHEAD) {
-        const end = this.loop && this.next.from < this.loop[1] ? this.loop[1] : this.duration;
+        const end = this.loop && this.next.from < this.loop[1] + 2 / RATE ? this.loop[1] : this.duration;
         if (this.next.from >= end - 1 / RATE) {
           if (!this.loop) return;
           this.next.from = Math.round(this.loop[0] * RATE) / RATE;

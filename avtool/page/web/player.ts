@@ -85,7 +85,7 @@ export class Player {
     const from = Math.round(this.place * RATE) / RATE;
     const context = this.ready();
     await Promise.all([
-      Promise.race([context.resume(), wait(0.5)]), this.filmAt(from), ...this.decoded(this.piece(from)),
+      Promise.race([context.resume(), wait(1)]), this.filmAt(from), ...this.decoded(this.piece(from)),
     ]);
     if (turn !== this.turn) return;
     this.dumb = context.state !== "running";
@@ -205,6 +205,9 @@ export class Player {
       this.context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
       this.output = new GainNode(this.context);
       this.output.connect(this.context.destination);
+      this.context.onstatechange = () => {
+        if (this.dumb && this.playing && this.context!.state === "running") this.seek(this.time);
+      };
       this.lanes.forEach((lane, number) => {
         if (!lane.voice) return;
         const gain = new GainNode(this.context!, { gain: this.isHeard(number) ? 1 : 0 });
@@ -228,7 +231,7 @@ export class Player {
 
   private async schedule(turn: number): Promise<void> {
     while (turn === this.turn && this.next.clock < this.now + AHEAD) {
-      const end = this.loop && this.next.from < this.loop[1] ? this.loop[1] : this.duration;
+      const end = this.loop && this.next.from < this.loop[1] + 2 / RATE ? this.loop[1] : this.duration;
       if (this.next.from >= end - 1 / RATE) {
         if (!this.loop) return;
         this.next.from = Math.round(this.loop[0] * RATE) / RATE;
