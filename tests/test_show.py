@@ -93,7 +93,7 @@ def heard(path: Path, lane: int) -> np.ndarray:
         if not sounds:
             parts.append(np.zeros(round((last - first) * 48000), np.float32))
             continue
-        with av.open(io.BytesIO(b64decode(block(page, f"v{lane}-{number}")))) as file:
+        with av.open(io.BytesIO(b64decode(block(page, f"v{lane}-{number}"))), "r") as file:
             frames = [frame.to_ndarray().mean(0) for frame in file.decode(audio=0)]
         whole = np.concatenate(frames)
         is_last = number == len(voice["sounding"]) - 1
@@ -311,7 +311,7 @@ def recorded(browser: Browser, seconds: float) -> tuple[np.ndarray, float]:
     """
     until(browser, "avtool.playing && avtool.runs.length && !avtool.dumb")
     at, data = browser.value(f"record({seconds})")
-    with av.open(io.BytesIO(b64decode(data))) as file:
+    with av.open(io.BytesIO(b64decode(data)), "r") as file:
         parts = av.AudioResampler("fltp", "mono", 48000)
         frames = [part for frame in file.decode(audio=0) for part in parts.resample(frame)]
     sound = np.concatenate([frame.to_ndarray()[0] for frame in frames])

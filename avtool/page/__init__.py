@@ -27,7 +27,7 @@ class Film:
 
     Args:
         address: as the page finds it; None puts it into the page.
-        before: another film of the same length to compare it with.
+        before: another film of the same length, or a JPEG, to compare it with.
     """
 
     path: Path
@@ -36,6 +36,7 @@ class Film:
     address: str | None = None
     before: Film | None = None
     poster: Array | None = None  # one of its pictures, uint8 RGB
+    name: str = ""  # what it is called, where that is not its path's
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,7 @@ class Page:
     """What one file became.
 
     Args:
-        head: a .glb; facts: what is told of it, as rows.
+        head: a .glb; facts: short ones of it, by name; words: a sentence about it.
         pages: of many files, (address, title, seconds, words, picture as an address) of each.
     """
 
@@ -88,6 +89,7 @@ class Page:
     heat: Heat | None = None
     head: Path | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    words: str = ""
     pages: Sequence[tuple[str, str, float, str, str]] = ()
 
 

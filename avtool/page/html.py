@@ -14,6 +14,7 @@ from avtool import __version__
 from avtool.page import MARK, Film, Lane, Page, pack
 from avtool.values import FPS
 
+TYPES = {".webm": "video/webm", ".jpg": "image/jpeg"}
 CHUNK = 3 << 20  # bytes; of base64 three become four letters
 
 
@@ -64,6 +65,8 @@ def _data(page: Page, file: IO[str]) -> dict[str, Any]:
         "facts": dict(page.facts),
         "lanes": [_lane(page, number, lane, file) for number, lane in enumerate(page.lanes)],
     }
+    if page.words:
+        made["words"] = page.words
     if page.film:
         made["film"] = _film(page.film, "film", file)
     if page.heat:
@@ -77,10 +80,14 @@ def _data(page: Page, file: IO[str]) -> dict[str, Any]:
 
 
 def _film(film: Film, name: str, file: IO[str]) -> dict[str, Any]:
-    made: dict[str, Any] = {"size": film.size, "fps": film.fps, "name": film.path.name}
+    made: dict[str, Any] = {
+        "size": film.size,
+        "fps": film.fps,
+        "name": film.name or film.path.name,
+    }
     if film.address is None:
         _bytes(file, name, film.path)
-        made |= {"id": name, "type": f"video/{'webm' if film.path.suffix == '.webm' else 'mp4'}"}
+        made |= {"id": name, "type": TYPES.get(film.path.suffix.lower(), "video/mp4")}
     else:
         made["src"] = film.address
     if film.poster is not None:

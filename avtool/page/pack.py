@@ -124,12 +124,10 @@ def scaled(values: Array, low: float, high: float) -> Array:
 
 def matrix(value: Matrix) -> dict[str, Any]:
     """A matrix as pictures of ``TILE`` frames, and what they show."""
-    whole = value.values
-    if np.iscomplexobj(whole):
-        whole = np.abs(whole)
-    unit = value.unit
-    if whole.size and whole.min() >= 0:  # a power, or a magnitude: levels are for the eye
-        whole, unit = 10 * np.log10(np.maximum(whole, 1e-10)), f"dB of {unit}"
+    whole, unit = value.values, value.unit
+    if unit in ("power", "magnitude", "complex"):  # levels are for the eye
+        factor, unit = 10 if unit == "power" else 20, "dB"
+        whole = factor * np.log10(np.maximum(np.abs(whole), 1e-10))
     high = float(whole.max(initial=-np.inf)) if whole.size else 0.0
     low = (
         max(float(whole.min(initial=high)), high - 90)

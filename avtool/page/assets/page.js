@@ -1,4 +1,4 @@
-// made by web/build.mjs of d28543d7d38b779c963fcd59c541f106a1cb59e329884065473a16c5f02c34f4
+// made by web/build.mjs of fb2d1e3deac0fe60ad17fa4b25b9645be9359f1cd346d33e2d697ffb214295ae
 "use strict";
 (() => {
   // data.ts
@@ -511,6 +511,8 @@ ${name}
         this.show(time - 0.1 * length, length);
     }
   };
+  var HEAT = ["oklab(0.1 0.01 -0.04)", "oklab(0.3 0.07 -0.13)", "oklab(0.52 0.17 -0.03)", "oklab(0.73 0.11 0.11)", "oklab(0.97 -0.02 0.08)"];
+  var TOLD = [100, 200, 500, 1e3, 2e3, 4e3, 8e3, 16e3];
   var Drawn = class _Drawn {
     constructor(lane, data2, again) {
       this.lane = lane;
@@ -599,6 +601,26 @@ ${name}
         pen.imageSmoothingEnabled = wide < 2 * tile.width;
         pen.drawImage(this.shaded(tile, n, colour, paper), x, 0, wide, room);
       }
+      if (!this.peaks.length) this.scale(pen, view, picture, room);
+    }
+    /** Frequencies at the right end. */
+    scale(pen, view, picture, room) {
+      const count = picture.bins.length;
+      pen.font = `${0.75 * rem()}px system-ui, sans-serif`;
+      pen.textAlign = "right";
+      pen.textBaseline = "middle";
+      pen.shadowColor = "black";
+      pen.shadowBlur = 4;
+      pen.fillStyle = "white";
+      let last = Infinity;
+      for (const [hz, row] of TOLD.map((hz2) => [hz2, picture.bins.findIndex((bin) => bin >= hz2)])) {
+        const y = room * (1 - (row + 0.5) / count);
+        if (row <= 0 || picture.axis === "index" || last - y < 1.3 * rem() || y < rem()) continue;
+        pen.fillText(hz < 1e3 ? `${hz} Hz` : `${hz / 1e3} kHz`, view.width - 10, y);
+        pen.fillRect(view.width - 6, y - 0.5, 6, 1);
+        last = y;
+      }
+      pen.shadowBlur = 0;
     }
     tile(picture, n) {
       if (this.tiles[n] === void 0) {
@@ -617,7 +639,7 @@ ${name}
         this.shades.clear();
         this.shades.set(key, []);
       }
-      return this.shades.get(key)[n] ??= coloured(tile, ramp(paper, colour));
+      return this.shades.get(key)[n] ??= coloured(tile, this.peaks.length ? ramp(paper, colour) : heat());
     }
     /** What lies at a height of a picture: frequency and level, as words. */
     told(time, part) {
@@ -675,11 +697,11 @@ ${name}
     pen.drawImage(image, x, y, w, h, 0, 0, w, h);
     return pen.getImageData(0, 0, w, h);
   }
-  function coloured(tile, shades) {
+  function coloured(tile, colours) {
     const found = pixels(tile, 0, 0, tile.width, tile.height);
     for (let n = 0; n < found.data.length; n += 4) {
       const level = found.data[n] * 4;
-      for (let c = 0; c < 3; c++) found.data[n + c] = shades[level + c];
+      for (let c = 0; c < 3; c++) found.data[n + c] = colours[level + c];
     }
     const canvas = document.createElement("canvas");
     canvas.width = tile.width;
@@ -687,19 +709,21 @@ ${name}
     canvas.getContext("2d").putImageData(found, 0, 0);
     return canvas;
   }
+  function heat() {
+    return shades(HEAT.map((colour, n) => [n / (HEAT.length - 1), colour]));
+  }
   function ramp(paper, colour) {
+    const dark = shades([[0, paper], [1, paper]])[0] < 128;
+    return shades([[0.1, paper], [0.72, colour], [1, dark ? "white" : "black"]]);
+  }
+  function shades(stops) {
     const canvas = document.createElement("canvas");
     canvas.width = 256;
     canvas.height = 1;
     const pen = canvas.getContext("2d", { willReadFrequently: true });
-    const light = pen.createLinearGradient(0, 0, 256, 0);
-    pen.fillStyle = paper;
-    pen.fillRect(0, 0, 256, 1);
-    const dark = pixels(canvas, 0, 0, 1, 1).data[0] < 128;
-    light.addColorStop(0.1, paper);
-    light.addColorStop(0.72, colour);
-    light.addColorStop(1, dark ? "white" : "black");
-    pen.fillStyle = light;
+    const between = pen.createLinearGradient(0, 0, 256, 0);
+    for (const [place, colour] of stops) between.addColorStop(place, colour);
+    pen.fillStyle = between;
     pen.fillRect(0, 0, 256, 1);
     return pen.getImageData(0, 0, 256, 1).data;
   }
@@ -748,30 +772,30 @@ ${name}
     }
   };
   var HeatLayer = class {
-    constructor(heat) {
-      this.heat = heat;
-      this.canvas.width = heat.columns;
-      this.canvas.height = heat.rows;
+    constructor(heat2) {
+      this.heat = heat2;
+      this.canvas.width = heat2.columns;
+      this.canvas.height = heat2.rows;
     }
     heat;
     canvas = make("canvas", { className: "heat", ariaHidden: "true" });
     sheets = [];
     shown = -1;
     move(time) {
-      const { heat } = this;
-      const step = Math.max(0, Math.min(heat.steps - 1, Math.round(time / heat.every)));
-      const each = heat.across * heat.across, number = Math.floor(step / each);
+      const { heat: heat2 } = this;
+      const step = Math.max(0, Math.min(heat2.steps - 1, Math.round(time / heat2.every)));
+      const each = heat2.across * heat2.across, number = Math.floor(step / each);
       if (!(number in this.sheets)) {
         this.sheets[number] = void 0;
-        void decoded(heat.sheets[number]).then((sheet2) => {
+        void decoded(heat2.sheets[number]).then((sheet2) => {
           this.sheets[number] = sheet2;
         });
       }
       const sheet = this.sheets[number];
       if (step === this.shown || !sheet) return;
       this.shown = step;
-      const n = step % each, x = n % heat.across * heat.columns, y = Math.floor(n / heat.across) * heat.rows;
-      const cell = pixels(sheet, x, y, heat.columns, heat.rows);
+      const n = step % each, x = n % heat2.across * heat2.columns, y = Math.floor(n / heat2.across) * heat2.rows;
+      const cell = pixels(sheet, x, y, heat2.columns, heat2.rows);
       for (let at = 0; at < cell.data.length; at += 4) {
         const hot = Math.max(0, cell.data[at] / 255 - HOT) / (1 - HOT);
         cell.data[at] = 255;
@@ -835,9 +859,12 @@ ${name}
       const hue = HUES[(face - 1) % HUES.length];
       return face ? `oklch(${dark.matches ? 0.76 : 0.6} 0.17 ${hue})` : dark.matches ? "#9aa0ad" : "#7c818d";
     };
-    const videos = [film, film?.before].filter((each) => each && !each.type?.startsWith("image/")).map((each) => make("video", { src: address(each), muted: true, playsInline: true, preload: "auto", disablePictureInPicture: true }));
+    const moving = (each) => make("video", { src: address(each), muted: true, playsInline: true, preload: "auto", disablePictureInPicture: true });
+    const videos = film ? [moving(film)] : [];
+    const before = !film?.before ? null : film.before.type?.startsWith("image/") ? make("img", { src: address(film.before), alt: "" }) : moving(film.before);
+    if (before instanceof HTMLVideoElement) videos.push(before);
     const screen = make("div", { className: "screen" });
-    const stage = make("section", { className: "stage", ariaLabel: "Film" }, screen);
+    const stage = make("section", { className: "stage", ariaLabel: more ? "Head" : "Film" }, ...film ? [screen] : []);
     const big = make("button", { className: "big", type: "button", ariaLabel: "Play", title: "Play (space bar)" }, icon("play"));
     const player = new Player(lanes, data.duration, videos, () => {
       dirty = true;
@@ -848,19 +875,20 @@ ${name}
       wake();
     }));
     const rings = lanes.flatMap((lane, place2) => lane.track && film ? [new Ring(place2, data, (time) => drawn[place2].level(time))] : []);
-    const heat = data.heat && new HeatLayer(data.heat);
+    const heat2 = data.heat && new HeatLayer(data.heat);
     if (film) {
       screen.style.aspectRatio = `${film.size[0]} / ${film.size[1]}`;
       screen.style.setProperty("--shape", String(film.size[0] / film.size[1]));
-      screen.append(...videos);
-      if (heat) screen.append(heat.canvas);
+      screen.append(videos[0]);
+      if (before) screen.append(before, compared(before));
+      if (heat2) screen.append(heat2.canvas);
       screen.append(...rings.map((ring) => ring.button), big);
       videos[0].addEventListener("error", () => screen.append(lost()));
       screen.addEventListener("click", (event) => {
         if (event.target === screen || event.target instanceof HTMLVideoElement) toggle();
       });
     }
-    const step = more?.(stage, player);
+    const step = more?.(stage);
     const said = make("p", { className: "said", role: "status" });
     const everyone = make("button", { type: "button", className: "plain" }, faces.length ? "Hear everyone" : "Hear everything");
     const play = make("button", { type: "button", className: "play", ariaLabel: "Play", title: "Play (space bar)" }, icon("play"));
@@ -906,7 +934,7 @@ ${name}
         return make("li", {}, button);
       }))
     );
-    const hasModes = lanes.some((lane) => lane.voice && lane.picture);
+    const hasModes = lanes.some((lane) => lane.voice && lane.picture) && !lanes.some((lane) => lane.picture && !lane.voice);
     const bar = make(
       "div",
       { className: "bar", role: "toolbar", ariaLabel: "Player" },
@@ -918,7 +946,7 @@ ${name}
         "span",
         { className: "tools" },
         ...hasModes ? [modes] : [],
-        ...heat ? [glowing] : [],
+        ...heat2 ? [glowing] : [],
         make("span", { className: "zoom" }, far, near),
         ...files.length ? [menu] : [],
         help
@@ -957,7 +985,7 @@ ${name}
       { className: "lanes", ariaLabel: "Who is heard when" },
       make("div", { className: "lane axis" }, make("span", { className: "who" }), make("div", { className: "drawn" }, marks)),
       ...rows,
-      ...heat ? [likely] : [],
+      ...heat2 ? [likely] : [],
       over,
       scroll
     );
@@ -984,6 +1012,19 @@ ${name}
       path.setAttribute("d", name === "play" ? "M8 5.2v13.6c0 .8.9 1.3 1.5.8l10-6.8a1 1 0 0 0 0-1.6l-10-6.8c-.6-.5-1.5 0-1.5.8z" : "M7 5h3.4v14H7zM13.6 5H17v14h-3.4z");
       svg.append(path);
       return svg;
+    }
+    function compared(other) {
+      const both = ["Before", "After"].map((words) => {
+        const button = make("button", { type: "button" }, words);
+        button.addEventListener("click", () => turn(words === "Before"));
+        return button;
+      });
+      const turn = (shows) => {
+        other.style.visibility = shows ? "visible" : "hidden";
+        both.forEach((button, n) => button.setAttribute("aria-pressed", String(shows === (n === 0))));
+      };
+      turn(false);
+      return make("div", { className: "modes compared", role: "group", ariaLabel: "Before or after" }, ...both);
     }
     function lost() {
       const file = make("input", { type: "file", accept: "video/*" });
@@ -1018,7 +1059,7 @@ ${name}
         name.style.setProperty("--colour", colour(n));
         return at ? [at === alone.length - 1 ? " and " : ", ", name] : [name];
       });
-      const invited = rings.length ? [make("strong", { className: "invite" }, "Click a face to hear only its voice."), " Shift-click adds another."] : heat ? ["The warm glow is where the sound comes from."] : [];
+      const invited = rings.length ? [make("strong", { className: "invite" }, "Click a face to hear only its voice."), " Shift-click adds another."] : data.words ? [data.words] : heat2 ? ["The warm glow is where the sound comes from."] : [];
       said.replaceChildren(...alone.length ? ["You hear only ", ...names, ". ", everyone] : invited);
       said.hidden = !alone.length && !invited.length;
       rows.forEach((row, n) => {
@@ -1033,7 +1074,7 @@ ${name}
         ring.button.setAttribute("aria-pressed", String(player.alone.has(ring.lane)));
       }
       [...modes.children].forEach((button, n) => button.setAttribute("aria-pressed", String(mode === (n ? "spectrogram" : "waveform"))));
-      if (heat) heat.canvas.style.opacity = glow.value;
+      if (heat2) heat2.canvas.style.opacity = glow.value;
       unloop.hidden = !player.loop;
       if (player.loop) unloop.textContent = `Repeats ${clock(player.loop[0])} – ${clock(player.loop[1])}  ×`;
       wake();
@@ -1052,7 +1093,7 @@ ${name}
       const paper = resolved("--paper");
       axis(marks, view, resolved("--soft"));
       drawn.forEach((each, n) => each.draw(view, mode, colour(n), paper));
-      if (heat) drawVisible(resolved("--accent"));
+      if (heat2) drawVisible(resolved("--accent"));
       region.hidden = !player.loop && !dragged;
       const span = dragged ?? player.loop;
       if (span) {
@@ -1103,7 +1144,7 @@ ${name}
         const shown = [screen.clientWidth, screen.clientHeight];
         for (const ring of rings)
           ring.move(time, lanes[ring.lane].speaking.some(([a, b]) => time >= a && time < b), film.size, shown);
-        if (heat && glow.value !== "0") heat.move(time);
+        if (heat2 && glow.value !== "0") heat2.move(time);
       }
       if (data.heat) {
         const steps = data.heat.sources.steps, at = steps[Math.round(time / data.heat.every)];

@@ -38,7 +38,7 @@ export interface Film {
 }
 
 export interface Data {
-  title: string; duration: number; facts: Record<string, string>; lanes: Lane[];
+  title: string; duration: number; facts: Record<string, string>; words?: string; lanes: Lane[];
   film?: Film; heat?: Heat; head?: string;
   pages?: [address: string, title: string, seconds: number, words: string, picture: string][];
 }

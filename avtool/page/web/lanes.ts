@@ -40,6 +40,10 @@ export class View {
   }
 }
 
+// The house's heat: equal steps of level are equal steps of lightness.
+const HEAT = ["oklab(0.1 0.01 -0.04)", "oklab(0.3 0.07 -0.13)", "oklab(0.52 0.17 -0.03)", "oklab(0.73 0.11 0.11)", "oklab(0.97 -0.02 0.08)"];
+const TOLD = [100, 200, 500, 1000, 2000, 4000, 8000, 16000]; // Hz that are marked
+
 export class Drawn {
   readonly canvas = document.createElement("canvas");
   private readonly peaks: Uint8Array;
@@ -132,6 +136,27 @@ export class Drawn {
       pen.imageSmoothingEnabled = wide < 2 * tile.width;
       pen.drawImage(this.shaded(tile, n, colour, paper), x, 0, wide, room);
     }
+    if (!this.peaks.length) this.scale(pen, view, picture, room);
+  }
+
+  /** Frequencies at the right end. */
+  private scale(pen: CanvasRenderingContext2D, view: View, picture: Picture, room: number): void {
+    const count = picture.bins.length;
+    pen.font = `${0.75 * rem()}px system-ui, sans-serif`;
+    pen.textAlign = "right";
+    pen.textBaseline = "middle";
+    pen.shadowColor = "black";
+    pen.shadowBlur = 4;
+    pen.fillStyle = "white";
+    let last = Infinity;
+    for (const [hz, row] of TOLD.map((hz) => [hz, picture.bins.findIndex((bin) => bin >= hz)] as const)) {
+      const y = room * (1 - (row + 0.5) / count);
+      if (row <= 0 || picture.axis === "index" || last - y < 1.3 * rem() || y < rem()) continue;
+      pen.fillText(hz < 1000 ? `${hz} Hz` : `${hz / 1000} kHz`, view.width - 10, y);
+      pen.fillRect(view.width - 6, y - 0.5, 6, 1);
+      last = y;
+    }
+    pen.shadowBlur = 0;
   }
 
   private tile(picture: Picture, n: number): ImageBitmap | null {
@@ -146,7 +171,7 @@ export class Drawn {
   private shaded(tile: ImageBitmap, n: number, colour: string, paper: string): HTMLCanvasElement {
     const key = `${colour} ${paper}`;
     if (!this.shades.has(key)) { this.shades.clear(); this.shades.set(key, []); }
-    return (this.shades.get(key)![n] ??= coloured(tile, ramp(paper, colour)));
+    return (this.shades.get(key)![n] ??= coloured(tile, this.peaks.length ? ramp(paper, colour) : heat()));
   }
 
   /** What lies at a height of a picture: frequency and level, as words. */
@@ -212,11 +237,11 @@ export function pixels(image: CanvasImageSource, x: number, y: number, w: number
 }
 
 /** Levels 0 to 255 in the colours of a ramp, [256 * 3]. */
-function coloured(tile: ImageBitmap, shades: Uint8ClampedArray): HTMLCanvasElement {
+function coloured(tile: ImageBitmap, colours: Uint8ClampedArray): HTMLCanvasElement {
   const found = pixels(tile, 0, 0, tile.width, tile.height);
   for (let n = 0; n < found.data.length; n += 4) {
     const level = found.data[n]! * 4;
-    for (let c = 0; c < 3; c++) found.data[n + c] = shades[level + c]!;
+    for (let c = 0; c < 3; c++) found.data[n + c] = colours[level + c]!;
   }
   const canvas = document.createElement("canvas");
   canvas.width = tile.width;
@@ -225,20 +250,25 @@ function coloured(tile: ImageBitmap, shades: Uint8ClampedArray): HTMLCanvasEleme
   return canvas;
 }
 
-/** From paper over a colour to what is far from paper, [256 * 4]. */
-export function ramp(paper: string, colour: string): Uint8ClampedArray {
+function heat(): Uint8ClampedArray {
+  return shades(HEAT.map((colour, n) => [n / (HEAT.length - 1), colour]));
+}
+
+/** From paper over a colour to what is far from paper. */
+function ramp(paper: string, colour: string): Uint8ClampedArray {
+  const dark = shades([[0, paper], [1, paper]])[0]! < 128;
+  return shades([[0.1, paper], [0.72, colour], [1, dark ? "white" : "black"]]);
+}
+
+/** 256 colours between some, [256 * 4]. */
+function shades(stops: [number, string][]): Uint8ClampedArray {
   const canvas = document.createElement("canvas");
   canvas.width = 256;
   canvas.height = 1;
   const pen = canvas.getContext("2d", { willReadFrequently: true })!;
-  const light = pen.createLinearGradient(0, 0, 256, 0);
-  pen.fillStyle = paper;
-  pen.fillRect(0, 0, 256, 1);
-  const dark = pixels(canvas, 0, 0, 1, 1).data[0]! < 128;
-  light.addColorStop(0.1, paper);
-  light.addColorStop(0.72, colour);
-  light.addColorStop(1, dark ? "white" : "black");
-  pen.fillStyle = light;
+  const between = pen.createLinearGradient(0, 0, 256, 0);
+  for (const [place, colour] of stops) between.addColorStop(place, colour);
+  pen.fillStyle = between;
   pen.fillRect(0, 0, 256, 1);
   return pen.getImageData(0, 0, 256, 1).data;
 }

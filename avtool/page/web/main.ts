@@ -1,6 +1,6 @@
 // The page: what is seen, what is heard, and the hands on it.
 
-import { clock, data, make, type Span } from "./data";
+import { clock, data, make, type Film, type Span } from "./data";
 import { downloads, save } from "./downloads";
 import { address, HeatLayer, Ring } from "./film";
 import { index } from "./index";
@@ -15,7 +15,7 @@ const KEYS: [string, string][] = [
 ];
 
 /** What else a page may show: takes a place for it, gives what is called for each picture. */
-export type More = (stage: HTMLElement, player: Player) => (time: number) => void;
+export type More = (stage: HTMLElement) => (time: number) => void;
 
 export function start(more?: More): void {
   if (data.pages) return index();
@@ -29,10 +29,13 @@ export function start(more?: More): void {
   };
 
   // The film and what lies over it.
-  const videos = [film, film?.before].filter((each) => each && !each.type?.startsWith("image/"))
-    .map((each) => make("video", { src: address(each!), muted: true, playsInline: true, preload: "auto", disablePictureInPicture: true }));
+  const moving = (each: Film): HTMLVideoElement =>
+    make("video", { src: address(each), muted: true, playsInline: true, preload: "auto", disablePictureInPicture: true });
+  const videos = film ? [moving(film)] : [];
+  const before = !film?.before ? null : film.before.type?.startsWith("image/") ? make("img", { src: address(film.before), alt: "" }) : moving(film.before);
+  if (before instanceof HTMLVideoElement) videos.push(before);
   const screen = make("div", { className: "screen" });
-  const stage = make("section", { className: "stage", ariaLabel: "Film" }, screen);
+  const stage = make("section", { className: "stage", ariaLabel: more ? "Head" : "Film" }, ...(film ? [screen] : []));
   const big = make("button", { className: "big", type: "button", ariaLabel: "Play", title: "Play (space bar)" }, icon("play"));
   const player = new Player(lanes, data.duration, videos, () => { dirty = true; wake(); });
   const drawn = lanes.map((lane) => new Drawn(lane, data, () => { dirty = true; wake(); }));
@@ -42,13 +45,14 @@ export function start(more?: More): void {
   if (film) {
     screen.style.aspectRatio = `${film.size[0]} / ${film.size[1]}`;
     screen.style.setProperty("--shape", String(film.size[0] / film.size[1]));
-    screen.append(...videos);
+    screen.append(videos[0]!);
+    if (before) screen.append(before, compared(before));
     if (heat) screen.append(heat.canvas);
     screen.append(...rings.map((ring) => ring.button), big);
     videos[0]!.addEventListener("error", () => screen.append(lost()));
     screen.addEventListener("click", (event) => { if (event.target === screen || event.target instanceof HTMLVideoElement) toggle(); });
   }
-  const step = more?.(stage, player);
+  const step = more?.(stage);
 
   // What is heard, in words.
   const said = make("p", { className: "said", role: "status" });
@@ -84,7 +88,7 @@ export function start(more?: More): void {
       });
       return make("li", {}, button);
     })));
-  const hasModes = lanes.some((lane) => lane.voice && lane.picture);
+  const hasModes = lanes.some((lane) => lane.voice && lane.picture) && !lanes.some((lane) => lane.picture && !lane.voice);
   const bar = make("div", { className: "bar", role: "toolbar", ariaLabel: "Player" }, play, now, place, unloop,
     make("span", { className: "tools" }, ...(hasModes ? [modes] : []), ...(heat ? [glowing] : []), make("span", { className: "zoom" }, far, near),
       ...(files.length ? [menu] : []), help));
@@ -132,6 +136,21 @@ export function start(more?: More): void {
     return svg;
   }
 
+  /** Which of two films is seen. */
+  function compared(other: HTMLElement): HTMLElement {
+    const both = (["Before", "After"] as const).map((words) => {
+      const button = make("button", { type: "button" }, words);
+      button.addEventListener("click", () => turn(words === "Before"));
+      return button;
+    });
+    const turn = (shows: boolean): void => {
+      other.style.visibility = shows ? "visible" : "hidden";
+      both.forEach((button, n) => button.setAttribute("aria-pressed", String(shows === (n === 0))));
+    };
+    turn(false);
+    return make("div", { className: "modes compared", role: "group", ariaLabel: "Before or after" }, ...both);
+  }
+
   /** The film is not where the page looks for it. */
   function lost(): HTMLElement {
     const file = make("input", { type: "file", accept: "video/*" });
@@ -171,7 +190,7 @@ export function start(more?: More): void {
       return at ? [at === alone.length - 1 ? " and " : ", ", name] : [name];
     });
     const invited = rings.length ? [make("strong", { className: "invite" }, "Click a face to hear only its voice."), " Shift-click adds another."]
-      : heat ? ["The warm glow is where the sound comes from."] : [];
+      : data.words ? [data.words] : heat ? ["The warm glow is where the sound comes from."] : [];
     said.replaceChildren(...(alone.length ? ["You hear only ", ...names, ". ", everyone] : invited));
     said.hidden = !alone.length && !invited.length;
     rows.forEach((row, n) => {

@@ -7,7 +7,6 @@ beside the page. Those that are there are taken; what is missing is made for the
 from __future__ import annotations
 
 import json
-import os
 import webbrowser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import quote
 
 import numpy as np
 import typer
@@ -30,11 +28,11 @@ from avtool.errors import MediaError
 from avtool.face import Track
 from avtool.media import Media, Spec
 from avtool.media.image import SUFFIXES
-from avtool.page import EMBEDDED_BYTES, Film, Heat, Lane, Page
+from avtool.page import Film, Heat, Lane, Page
+from avtool.page.film import film
 from avtool.pipelines import pipeline, worker
 from avtool.pipelines.show.index import index
 from avtool.save import save
-from avtool.save.video import without_sound
 from avtool.scratch import temporary_folder
 from avtool.speakers.tracks import tracks_of
 from avtool.values import Array, Audio, Video
@@ -131,14 +129,15 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
     needs["localize"] = has_sound and has_pictures
     names = [name for name in FILES if needs[name]]
     warnings: list[str] = []
-    with parts(request, job, tick, names, warnings) as found:
-        page, film = _page(request, job, source, tracks, found), job.outputs.get(FILM, [])
-        for path in film:
-            save(Video(_small(source), None), [path], name=FILM, title=job.title)
-        save(page, job.outputs.get(PAGE, []), name=PAGE, title=job.title)
+    for path in job.outputs.get(FILM, []):
+        save(Video(_small(source), None), [path], name=FILM, title=job.title)
+    if job.outputs[PAGE]:
+        with parts(request, job, tick, names, warnings) as found:
+            page = _page(request, job, source, tracks, found)
+            save(page, job.outputs[PAGE], name=PAGE, title=job.title)
     made = [str(path) for path in job.paths]
-    facts = {"faces": sum(lane.face > 0 for lane in page.lanes)}
-    return Report(job.name, outputs=made, warnings=list(dict.fromkeys(warnings)), facts=facts)
+    told = list(dict.fromkeys(warnings))
+    return Report(job.name, outputs=made, warnings=told, facts={"faces": len(tracks)})
 
 
 @contextmanager
@@ -196,14 +195,13 @@ def _there(job: Job) -> list[Path]:
 
 
 def _page(request: Request, job: Job, source: Media, tracks: Sequence[Track], base: Path) -> Page:
-    film = _film(request, job, source, base.parent)
-    lanes = list(_lanes(source, tracks, base))
+    shown = _film(request, job, source, base.parent)
     return Page(
         job.title,
         source.info.duration or 0.0,
-        film,
-        lanes,
-        _heat(base) if film else None,
+        shown,
+        list(_lanes(source, tracks, base)),
+        _heat(base) if shown else None,
         facts=_facts(source),
     )
 
@@ -214,16 +212,9 @@ def _film(request: Request, job: Job, source: Media, folder: Path) -> Film | Non
     stream = source.info.video[0]
     made, page = job.outputs.get(FILM), job.outputs[PAGE][0]
     path = job.named(FILM, ".mp4") if made is not None else job.source
-    embed = request.options.embed
-    if embed is None:
-        embed = made is None and path.stat().st_size <= EMBEDDED_BYTES
-    address = None if embed else quote(os.path.relpath(path, page.parent or "."))
-    if embed and made is None:  # a mute film starts and changes its speed without stumbling
-        copy = folder / f"film{path.suffix.lower()}"
-        without_sound(path, copy)
-        path = copy
-    size = stream.width, stream.height
-    return Film(path, size, float(stream.fps), address, poster=_poster(source))
+    size, fps = (stream.width, stream.height), float(stream.fps)
+    embed = request.options.embed if made is None else False
+    return film(path, page, folder, size, fps, embed=embed, poster=_poster(source))
 
 
 def _poster(source: Media) -> Array | None:
