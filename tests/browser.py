@@ -20,6 +20,8 @@ T = TypeVar("T")
 KEYS = {"Space": " ", "Left": "\ue012", "Right": "\ue014", "Escape": "\ue00c", "Shift": "\ue008"}
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"]
 FLAGS += ["--no-first-run", "--disable-background-networking", "--mute-audio"]
+# As people have it; a remote agent is otherwise let off.
+STRICT = 'user_pref("security.fileuri.strict_origin_policy", true);\n'
 SECONDS = 60.0  # that an answer may take
 
 
@@ -74,6 +76,7 @@ class Browser:
         folder = self._folder.name
         self._http = aiohttp.ClientSession()
         if self._name == "firefox":
+            (Path(folder) / "user.js").write_text(STRICT)
             line = [_found("firefox-esr|firefox"), "--headless", "--no-remote"]
             line += ["--remote-debugging-port", "0", "--profile", folder]
             address = self._started(line, r"(ws://[\d.:]+)") + "/session"

@@ -131,7 +131,7 @@ def test_a_page_holds_what_the_commands_find(cocktail: Path, avtool: Avtool) -> 
         assert avtool(command, FILM, "-f", "json").code == 0
     told = facts(cocktail)
     faces = json.loads(Path("cocktail.faces.json").read_text())["faces"]
-    assert [lane["name"] for lane in told["lanes"]] == ["Face 1", "Face 2", "Everything else"]
+    assert [lane["name"] for lane in told["lanes"]] == ["Face 1", "Face 2", "The rest"]
     for lane, face in zip(told["lanes"], faces, strict=False):
         assert lane["speaking"] == face["speaking"]
         parts = np.frombuffer(b64decode(lane["track"]["boxes"]), "<u2").reshape(-1, 4)
@@ -227,8 +227,8 @@ def test_a_film_stands_beside_its_page_where_it_is_asked_to(avtool: Avtool, tmp_
     assert avtool("show", "a b#c/knock.mp4", "--no-open", "--no-embed", "-o", "out/").code == 0
     film = facts(Path("out/knock.html"))["film"]
     assert film["src"] == "../a%20b%23c/knock.mp4" and "id" not in film
-    naive("-i", SAMPLE / "knock.mp4", "-t", 1, "-c", "copy", tmp_path / "old.mkv")
-    told = avtool("show", "old.mkv", "--no-open", "--json")
+    naive("-i", SAMPLE / "knock.mp4", "-t", 1, "-c:v", "mpeg4", tmp_path / "old.avi")
+    told = avtool("show", "old.avi", "--no-open", "--json")
     assert json.loads(told.out)["outputs"] == ["old.html", "old.film.mp4"]
     assert facts(Path("old.html"))["film"]["src"] == "old.film.mp4"
     assert not json.loads(avtool("info", "old.film.mp4", "--json").out)["info"]["audio"]

@@ -34,6 +34,6 @@ def film(
         address = quote(os.path.relpath(path, page.parent))
         return Film(path, size, fps, address, before, poster)
     # A mute film starts at once and changes its speed without stumbling.
-    copy = folder / f"mute-{page.stem}{'' if before is None else '-after'}{path.suffix.lower()}"
+    copy = folder / f"mute{'.webm' if path.suffix.lower() == '.webm' else '.mp4'}"
     without_sound(path, copy)
     return Film(copy, size, fps, None, before, poster, path.name)

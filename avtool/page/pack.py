@@ -77,8 +77,8 @@ def opus(samples: Array, rate: int) -> bytes:
     if rate == OPUS_RATE:
         wide = samples.T
     file = io.BytesIO()
-    with av.open(file, "w", format="ogg") as container:
-        stream = container.add_stream("libopus", rate=OPUS_RATE, options={"application": "audio"})
+    with av.open(file, "w", format="ogg", options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream("libopus", OPUS_RATE, options={"compression_level": "5"})
         stream.layout, stream.bit_rate = layout, OPUS_BITS * len(samples)
         frame = av.AudioFrame.from_ndarray(
             np.ascontiguousarray(wide, np.float32).reshape(1, -1), format="flt", layout=layout

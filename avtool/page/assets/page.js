@@ -1,4 +1,4 @@
-// made by web/build.mjs of fb2d1e3deac0fe60ad17fa4b25b9645be9359f1cd346d33e2d697ffb214295ae
+// made by web/build.mjs of acb257c03b98527d3bab6da7fc7d493cede920db8e6ad1265d454bc54074e1c5
 "use strict";
 (() => {
   // data.ts
@@ -958,7 +958,7 @@ ${name}
     const over = make("div", { className: "over", ariaHidden: "true" }, region, head, hover);
     const rows = lanes.map((lane, n) => {
       const talk = lane.speaking.reduce((sum, [a, b]) => sum + b - a, 0);
-      const words = lane.face ? talk ? `speaks ${talk.toFixed(1)} s` : "never speaks" : lane.picture && !lane.voice ? lane.picture.unit : "";
+      const words = lane.face ? talk ? `speaks ${talk.toFixed(1)} s` : "never speaks" : lane.voice ? faces.length ? "all other sound" : "" : lane.picture?.unit ?? "";
       const who = make(
         "button",
         { type: "button", className: "who", title: lane.voice ? `Hear only ${lane.name.toLowerCase()}` : "" },

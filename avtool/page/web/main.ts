@@ -100,7 +100,7 @@ export function start(more?: More): void {
   const over = make("div", { className: "over", ariaHidden: "true" }, region, head, hover);
   const rows = lanes.map((lane, n) => {
     const talk = lane.speaking.reduce((sum, [a, b]) => sum + b - a, 0);
-    const words = lane.face ? talk ? `speaks ${talk.toFixed(1)} s` : "never speaks" : lane.picture && !lane.voice ? lane.picture.unit : "";
+    const words = lane.face ? talk ? `speaks ${talk.toFixed(1)} s` : "never speaks" : lane.voice ? faces.length ? "all other sound" : "" : lane.picture?.unit ?? "";
     const who = make("button", { type: "button", className: "who", title: lane.voice ? `Hear only ${lane.name.toLowerCase()}` : "" },
       lane.portrait ? make("img", { src: lane.portrait, alt: "" }) : make("span", { className: "wave", ariaHidden: "true" }),
       make("span", { className: "name" }, lane.name, make("small", {}, words)));

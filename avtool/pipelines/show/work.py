@@ -7,9 +7,11 @@ beside the page. Those that are there are taken; what is missing is made for the
 from __future__ import annotations
 
 import json
+import os
+import sys
 import webbrowser
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,12 +25,13 @@ from avtool.batch.jobs import Job, Plan, expanded, is_folder, refuse_addresses
 from avtool.batch.request import Report, Request, Tick
 from avtool.batch.worker import Worker
 from avtool.cli.drive import drive
+from avtool.cli.signals import INTERRUPTED
 from avtool.cli.terminal import say
 from avtool.errors import MediaError
 from avtool.face import Track
 from avtool.media import Media, Spec
 from avtool.media.image import SUFFIXES
-from avtool.page import Film, Heat, Lane, Page
+from avtool.page import EMBEDDED_BYTES, Film, Heat, Lane, Page
 from avtool.page.film import film
 from avtool.pipelines import pipeline, worker
 from avtool.pipelines.show.index import index
@@ -38,7 +41,7 @@ from avtool.speakers.tracks import tracks_of
 from avtool.values import Array, Audio, Video
 
 PAGE, FILM = "page", "film"  # fields of a job
-PLAYED = {"h264", "vp8", "vp9", "av1"}, {".mp4", ".m4v", ".webm"}  # by every browser
+PLAYED = {"h264", "vp8", "vp9", "av1"}  # by every browser
 POSTER = 240  # pixels
 WIDEST = 1280  # pixels of a film that has to be made for the page
 
@@ -86,13 +89,24 @@ def run(
             as_json=as_json,
             out=out,
         )
+    if code == INTERRUPTED:
+        raise typer.Exit(code)
     pages = [page for job in given for page in job.outputs[PAGE] if page.exists()]
     if len(given) > 1 and pages:
         pages = [index(plan.root, pages)]
         say.data(str(pages[0]))
-    if open and pages and out != "-":
-        webbrowser.open(pages[0].absolute().as_uri())
+    if open and pages and out != "-" and not as_json:
+        _show(pages[0])
     raise typer.Exit(code)
+
+
+def _show(page: Path) -> None:
+    """Open a page in the user's browser; none in the terminal, which it would take over."""
+    seen = sys.platform == "darwin" or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    )
+    if not (seen and webbrowser.open(page.absolute().as_uri())):
+        say.note(f"{page}: no browser could be opened here; open it where there is one")
 
 
 def _paged(job: Job, out: str | None) -> Job:
@@ -106,15 +120,17 @@ def _paged(job: Job, out: str | None) -> Job:
 def complete(request: Request, job: Job, tick: Tick) -> Job:
     """The job with the film that it has to make, where browsers cannot play its own."""
     source = media.open(job.source, name=job.name)
-    if source.info.video and not _is_played(source) and job.source.suffix.lower() not in SUFFIXES:
+    is_film = source.info.video and job.source.suffix.lower() not in SUFFIXES
+    if is_film and not _is_played(source, request.options.embed):
         return replace(job, outputs=job.outputs | {FILM: [job.named(FILM, ".mp4")]})
     return job
 
 
-def _is_played(source: Media) -> bool:
-    codecs, suffixes = PLAYED
-    path = Path(source.info.path)
-    return source.info.video[0].codec in codecs and path.suffix.lower() in suffixes
+def _is_played(source: Media, embed: bool | None) -> bool:
+    """Whether browsers play a film as it is, or as it is put into the page."""
+    codec, suffix = source.info.video[0].codec, Path(source.info.path).suffix.lower()
+    inside = source.info.bytes <= EMBEDDED_BYTES if embed is None else embed
+    return codec in PLAYED and (inside or suffix in (".mp4", ".m4v", ".webm"))
 
 
 def work(request: Request, job: Job, tick: Tick) -> Report:
@@ -133,7 +149,7 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
         save(Video(_small(source), None), [path], name=FILM, title=job.title)
     if job.outputs[PAGE]:
         with parts(request, job, tick, names, warnings) as found:
-            page = _page(request, job, source, tracks, found)
+            page = _page(request, job, source, tracks, found, tick)
             save(page, job.outputs[PAGE], name=PAGE, title=job.title)
     made = [str(path) for path in job.paths]
     told = list(dict.fromkeys(warnings))
@@ -194,13 +210,15 @@ def _there(job: Job) -> list[Path]:
     return [path for path in found if path.is_file() and path.stat().st_mtime >= since]
 
 
-def _page(request: Request, job: Job, source: Media, tracks: Sequence[Track], base: Path) -> Page:
+def _page(
+    request: Request, job: Job, source: Media, tracks: Sequence[Track], base: Path, tick: Tick
+) -> Page:
     shown = _film(request, job, source, base.parent)
     return Page(
         job.title,
         source.info.duration or 0.0,
         shown,
-        list(_lanes(source, tracks, base)),
+        list(_lanes(source, tracks, base, tick)),
         _heat(base) if shown else None,
         facts=_facts(source),
     )
@@ -223,7 +241,8 @@ def _poster(source: Media) -> Array | None:
     scale = POSTER / max(stream.width, stream.height)
     size = max(2, round(stream.width * scale)), max(2, round(stream.height * scale))
     clip = source.clip(Spec(frames=True, size=size, start=seconds))
-    return next(clip.pictures().images(), None)
+    with closing(clip.pictures().images()) as images:  # type: ignore[type-var]
+        return next(images, None)
 
 
 def _small(source: Media) -> Any:
@@ -234,7 +253,7 @@ def _small(source: Media) -> Any:
     return source.clip(Spec(frames=True, size=size)).pictures()
 
 
-def _lanes(source: Media, tracks: Sequence[Track], base: Path) -> Iterator[Lane]:
+def _lanes(source: Media, tracks: Sequence[Track], base: Path, tick: Tick) -> Iterator[Lane]:
     """A lane a face, and one with the rest of the sound."""
     spoken = {}
     if (told := base.with_name(f"{base.name}.faces.json")).exists():
@@ -243,20 +262,24 @@ def _lanes(source: Media, tracks: Sequence[Track], base: Path) -> Iterator[Lane]
         yield Lane(
             f"Face {track.face}",
             track.face,
-            _sound(base.with_name(f"{base.name}.face{track.face}.wav")),
+            _sound(base.with_name(f"{base.name}.face{track.face}.wav"), tick),
             speaking=spoken.get(track.face, []),
             frames=track.frames,
             boxes=track.boxes,
             portrait=track.portrait,
         )
     if source.info.audio:
-        rest = _sound(base.with_name(f"{base.name}.rest.wav")) if tracks else None
-        name = "Everything else" if rest else "Sound"
-        yield Lane(name, voice=rest or source.clip(Spec(audio=True, channel=0)).sound())
+        rest = _sound(base.with_name(f"{base.name}.rest.wav"), tick) if tracks else None
+        whole = rest or _sound(Path(source.info.path), tick)
+        yield Lane("The rest" if rest else "Sound", voice=whole)
 
 
-def _sound(path: Path) -> Audio | None:
-    return media.open(path).clip(Spec(audio=True, channel=0)).sound() if path.exists() else None
+def _sound(path: Path, tick: Tick) -> Audio | None:
+    """All channels of a file, told of as it is read, which is when the page is written."""
+    if not path.exists():
+        return None
+    spec = Spec(audio=True, channel=0)
+    return media.open(path).clip(spec, tick=lambda seconds: tick(None, "writing the page")).sound()
 
 
 def _heat(base: Path) -> Heat | None:
