@@ -124,7 +124,7 @@ def failures(commands: list[str]) -> Iterator[str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         env = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
         env["BROWSER"] = "true"  # what `show` writes is opened by nobody
-    env["AVTOOL_CACHE"] = f"{folder}/cache"
+        env["AVTOOL_CACHE"] = f"{folder}/cache"
         for command in commands:
             done = subprocess.run(
                 ["/bin/sh", "-ec", command],

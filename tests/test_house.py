@@ -35,7 +35,7 @@ FLOORS = [
 WITHIN = [
     ["command"],
     ["train", "evaluate", "work"],
-    ["audit"],
+    ["audit", "page"],
     ["pipeline"],
     ["fusion", "idle_motion", "moments"],
     ["calibration", "cues", "video_face", "speech_to_motion"],
