@@ -130,6 +130,11 @@ class Browser:
                     raise RuntimeError(f"{method}: {said['message']}")
                 return said["result"]
 
+    @property
+    def folder(self) -> str:
+        """One of its own, as long-lived as it is."""
+        return self._folder.name
+
     def tell(self, method: str, **parameters: Any) -> Any:
         """A command of BiDi and what it gives."""
         return self._do(self._tell(method, **parameters))

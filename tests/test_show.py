@@ -22,6 +22,7 @@ import pytest
 import soundfile
 from browser import Browser, missing
 from conftest import Avtool, naive, sine_wav
+from PIL import Image
 
 from avtool.page import Film, Heat, Lane, Page, pack
 from avtool.save import save
@@ -271,6 +272,78 @@ def test_silence_takes_no_room() -> None:
     assert sum(len(peaks) for _, peaks, _ in pieces) == 1200
 
 
+# Pages of other commands.
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of `mel`, `lips` and `speech2face`."""
+    folder = tmp_path_factory.mktemp("others")
+    speech = SAMPLE / "speech.wav"
+    for words in (
+        ["mel", speech, "--start", "0.5"],
+        ["lips", SAMPLE / "face.png", speech, "--preview", "1"],
+        ["speech2face", speech, "--samples", "1", "-f", "json"],
+    ):
+        command = [sys.executable, "-m", "avtool", *map(str, words), "--page", "-o", f"{folder}/"]
+        env = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_a_features_page_shows_its_numbers(others: Path) -> None:
+    told = facts(others / "speech.mel.html")
+    shown = told["lanes"][0]["picture"]
+    tiles = [io.BytesIO(b64decode(tile.partition(",")[2])) for tile in shown["tiles"]]
+    levels = np.concatenate([np.asarray(Image.open(tile).convert("L")) for tile in tiles], 1)[::-1]
+    values = shown["low"] + levels / 255 * (shown["high"] - shown["low"])
+    with np.load(others / "speech.mel.npz") as file:
+        mel, times = file["mel"], file["time"]
+    assert np.abs(values - mel).max() <= (shown["high"] - shown["low"]) / 510 + 1e-3
+    assert shown["hop"] * np.arange(len(times)) + shown["start"] == pytest.approx(times - 0.5)
+    assert told["duration"] == pytest.approx(len(heard(others / "speech.mel.html", 1)) / 48000)
+
+
+def test_a_lips_page_has_the_face_before_and_after(others: Path) -> None:
+    told = facts(others / "face.speech.preview.html")["film"]
+    assert told["before"]["type"] == "image/jpeg" and told["type"] == "video/mp4"
+    page = (others / "face.speech.preview.html").read_text()
+    photo = Image.open(io.BytesIO(b64decode(block(page, "before"))))
+    assert list(photo.size) == told["size"]
+    with av.open(io.BytesIO(b64decode(block(page, "film"))), "r") as file:
+        first = next(file.decode(video=0)).to_ndarray(format="rgb24")
+        assert not file.streams.audio
+    gap = first[: photo.height, : photo.width].astype(int) - np.asarray(photo)
+    assert np.abs(gap).mean() < 8
+
+
+def test_a_head_says_the_sound(others: Path) -> None:
+    made = b64decode(block((others / "speech.face.html").read_text(), "head"))
+    length = int.from_bytes(made[12:16], "little")
+    gltf = json.loads(made[20 : 20 + length])
+    (animation,) = gltf["animations"]
+    (end,) = gltf["accessors"][animation["samplers"][0]["input"]]["max"]
+    assert animation["channels"]
+    assert end == pytest.approx(facts(others / "speech.face.html")["duration"], abs=0.05)
+
+
+def test_a_page_of_a_part_or_into_a_file_is_refused(avtool: Avtool) -> None:
+    for words in (
+        ["faces", FILM, "--page", "-o", "a.json"],
+        ["localize", FILM, "--page", "--start", 1],
+    ):
+        ran = avtool(*words)
+        assert ran.code == 2 and ran.err.startswith("avtool: --page ")
+    assert avtool("mel", FILM, "--page", "-f", "tar").code == 2
+
+
+def test_a_commands_page_is_that_of_show(avtool: Avtool) -> None:
+    assert avtool("faces", SAMPLE / "knock.mp4", "--page", "-f", "json").code == 0
+    told = facts(Path("knock.page.html"))
+    assert told["heat"]["steps"] and [lane["name"] for lane in told["lanes"]] == ["Sound"]
+
+
 # In real browsers.
 
 
@@ -319,6 +392,14 @@ def recorded(browser: Browser, seconds: float) -> tuple[np.ndarray, float]:
     clock = at + 480 / 48000
     run = [run for run in browser.value("avtool.runs") if run["clock"] <= clock][-1]
     return sound[first : first + round(seconds * 48000)], run["from"] + clock - run["clock"]
+
+
+def seen(browser: Browser) -> bytes:
+    """A picture of the page, when it has been drawn."""
+    browser.value("new Promise((done) => setTimeout(done, 500))")
+    path = Path(browser.folder) / "seen.png"
+    browser.picture(path)
+    return path.read_bytes()
 
 
 def wide(path: Path) -> np.ndarray:
@@ -475,6 +556,24 @@ def test_fifty_lanes_and_every_width(browser: Browser, tmp_path: Path) -> None:
     assert browser.value("faults") == []
 
 
+def test_a_page_of_a_thousand_pages(browser: Browser, tmp_path: Path) -> None:
+    image = pack.webp(np.random.default_rng(0).integers(0, 255, (90, 160, 3), np.uint8), 50)
+    rows = [(f"{n}.html", f"talk {n:03}.mp4", 60.0 + n, "2 faces", image) for n in range(1000)]
+    save(Page("talks", pages=rows), [tmp_path / "index.html"], name="", title="")
+    shown(browser, tmp_path / "index.html")
+    assert browser.value("document.querySelectorAll('.cards a').length") == 1000
+    browser.value("""(() => {
+        const search = document.querySelector("[type=search]");
+        search.value = "K 99";
+        search.dispatchEvent(new Event("input"));
+        return null;
+    })()""")
+    left = "[...document.querySelectorAll('.cards li:not([hidden]) a')].map((a) => a.textContent)"
+    assert len(browser.value(left)) == 10
+    assert browser.value("document.querySelector('header p').textContent") == "10 files"
+    assert browser.value("faults") == []
+
+
 def test_every_number_is_a_download(browser: Browser, cocktail: Path) -> None:
     shown(browser, cocktail)
     browser.value("""(() => {
@@ -509,3 +608,38 @@ def test_every_number_is_a_download(browser: Browser, cocktail: Path) -> None:
     assert (
         rate == 48_000 and alike(samples, wide(cocktail.parent / "cocktail.face1.wav")[4:-4]) > 0.95
     )
+
+
+def test_a_head_turns_and_moves(browser: Browser, others: Path) -> None:
+    shown(browser, others / "speech.face.html")
+    if not browser.value("!!document.createElement('canvas').getContext('webgl2')"):
+        assert "no WebGL" in browser.value("document.querySelector('.stage').textContent")
+        return
+    until(browser, "document.querySelector('.head3d')?.dataset.ready")
+    names = browser.value("[...document.querySelectorAll('.units span')].map((e) => e.textContent)")
+    assert len(names) == 52 and "jaw open" in names
+    browser.click(".panel summary")
+    pictures = []
+    box = "document.querySelector('.head3d').getBoundingClientRect()"
+    x, y = browser.value(f"[{box}.x, {box}.y]")
+    for act in ("", "jaw", "turn"):
+        if act == "jaw":
+            browser.value(f"""((slider) => {{
+                slider.value = 1;
+                slider.dispatchEvent(new Event("input"));
+                return null;
+            }})(document.querySelectorAll(".units input")[{names.index("jaw open")}])""")
+        if act == "turn":
+            browser.drag((x + 200, y + 150), (x + 320, y + 150))
+        pictures.append(seen(browser))
+    assert len(set(pictures)) == 3
+    assert browser.value("faults") == []
+
+
+def test_before_and_after(browser: Browser, others: Path) -> None:
+    shown(browser, others / "face.speech.preview.html")
+    browser.click(".compared button:nth-child(1)")
+    state = "[document.querySelector('.screen > img').style.visibility, avtool.playing]"
+    assert browser.value(state) == ["visible", False]
+    browser.click(".compared button:nth-child(2)")
+    assert browser.value(state) == ["hidden", False] and browser.value("faults") == []

@@ -1,4 +1,4 @@
-// made by web/build.mjs of acb257c03b98527d3bab6da7fc7d493cede920db8e6ad1265d454bc54074e1c5
+// made by web/build.mjs of 98590880baee544b8581e5c6f77b810b06a2a6bec5a3908eec99cd992e4a7c26
 "use strict";
 (() => {
   // data.ts
@@ -68,17 +68,17 @@
   var RATE = 48e3;
   var AHEAD = 4;
   var FADE = 6e-3;
-  var FAR = 0.15;
+  var FAR = 0.4;
   var NEAR = 6e-3;
   var ENOUGH = 8;
   var INSIDE = 2e-3;
-  var SPEEDS = 0.2;
+  var SPEEDS = 0.3;
   var Player = class {
     constructor(lanes, duration, films, onchange) {
       this.lanes = lanes;
       this.duration = duration;
       this.onchange = onchange;
-      this.films = films.map((film) => ({ film, ahead: [], until: 0, cost: 0, mended: false }));
+      this.films = films.map((film) => ({ film, ahead: [], until: 0, cost: 0, mended: false, leap: 0.1 }));
       for (const each of this.films) this.watch(each);
     }
     lanes;
@@ -231,7 +231,10 @@
     keep(each, early) {
       const { film, ahead } = each, now = performance.now() / 1e3;
       if (Math.abs(early) > FAR && this.heard() > this.runs[0].clock + 0.3) {
-        film.currentTime = Math.min(this.duration, this.time + this.lag);
+        film.currentTime = Math.min(this.duration, this.time + each.leap);
+        film.addEventListener("seeked", () => {
+          each.leap = Math.min(1, performance.now() / 1e3 - now);
+        }, { once: true });
         each.ahead = [];
       } else if (each.until && now >= each.until) {
         film.playbackRate = 1;

@@ -12,10 +12,23 @@ import { start } from "./main";
 /** A unit's name in words: mouthSmileLeft is "mouth smile left". */
 const words = (unit: string): string => unit.replace(/([A-Z])/g, " $1").toLowerCase();
 
+function drawer(canvas: HTMLCanvasElement): WebGLRenderer | null {
+  try {
+    return new WebGLRenderer({ canvas, antialias: true, alpha: true });
+  } catch {
+    return null; // there is no WebGL here
+  }
+}
+
 start((stage) => {
   const canvas = make("canvas", { className: "head3d", ariaLabel: "A head in three dimensions; drag to turn it" });
   canvas.setAttribute("role", "img");
-  const renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true });
+  const found = drawer(canvas);
+  if (!found) {
+    stage.append(make("p", {}, "This browser cannot show the head: it has no WebGL."));
+    return () => undefined;
+  }
+  const renderer = found;
   renderer.outputColorSpace = SRGBColorSpace;
   const scene = new Scene(), camera = new PerspectiveCamera(24, 1, 0.01, 10), sun = new DirectionalLight("white", 1.6);
   const hands = new OrbitControls(camera, canvas);

@@ -7,10 +7,10 @@ import { bytes, text, type Lane, type Span } from "./data";
 const RATE = 48000; // Hz, Opus's own: decoding then keeps every sample in its place
 const AHEAD = 4; // seconds that are decoded before they are heard
 const FADE = 0.006; // seconds in which a gain comes two thirds of its way: no click
-const FAR = 0.15, NEAR = 0.006; // seconds: a film is set anew; it is left as it is
+const FAR = 0.4, NEAR = 0.006; // seconds: a film is set anew; it is left as it is
 const ENOUGH = 8; // pictures by which it is judged how far a film is ahead
 const INSIDE = 0.002; // seconds: a time within its picture, not between two
-const SPEEDS = 0.2; // how much faster or slower the film may run
+const SPEEDS = 0.3; // how much faster or slower the film may run
 
 /** A film, and how it keeps to the sound. */
 interface Follower {
@@ -19,6 +19,7 @@ interface Follower {
   until: number; // when its own speed begins again
   cost: number; // seconds that it loses by a change of speed: some browsers stumble
   mended: boolean;
+  leap: number; // seconds that its last leap took
 }
 
 export class Player {
@@ -45,7 +46,7 @@ export class Player {
     private readonly lanes: Lane[], readonly duration: number,
     films: HTMLVideoElement[], public onchange: () => void,
   ) {
-    this.films = films.map((film) => ({ film, ahead: [], until: 0, cost: 0, mended: false }));
+    this.films = films.map((film) => ({ film, ahead: [], until: 0, cost: 0, mended: false, leap: 0.1 }));
     for (const each of this.films) this.watch(each);
   }
 
@@ -180,7 +181,11 @@ export class Player {
   private keep(each: Follower, early: number): void {
     const { film, ahead } = each, now = performance.now() / 1000;
     if (Math.abs(early) > FAR && this.heard() > this.runs[0]!.clock + 0.3) {
-      film.currentTime = Math.min(this.duration, this.time + this.lag);
+      // Where the sound will be when the film has found its place, which took so long last time.
+      film.currentTime = Math.min(this.duration, this.time + each.leap);
+      film.addEventListener("seeked", () => {
+        each.leap = Math.min(1, performance.now() / 1000 - now);
+      }, { once: true });
       each.ahead = [];
     } else if (each.until && now >= each.until) {
       film.playbackRate = 1;
