@@ -123,6 +123,7 @@ def failures(commands: list[str]) -> Iterator[str]:
         (Path(folder) / "sample_media").symlink_to(ROOT / "sample_media")
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         env = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
+        env["BROWSER"] = "true"  # what `show` writes is opened by nobody
         env["AVTOOL_CACHE"] = f"{folder}/cache"
         for command in commands:
             done = subprocess.run(

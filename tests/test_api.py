@@ -33,7 +33,13 @@ ROOT = Path(__file__).parents[1]
 MEDIA = ROOT / "sample_media"
 SPEECH, COCKTAIL, FACE = (MEDIA / name for name in ("speech.wav", "cocktail.mp4", "face.png"))
 COMMANDS = {each.callback.__name__ for each in app.registered_commands if each.callback}
-COMMANDS -= {"info", "status", "doctor", "cache"}  # what the terminal has and Python needs not
+COMMANDS -= {
+    "show",
+    "info",
+    "status",
+    "doctor",
+    "cache",
+}  # what the terminal has and Python needs not
 FEATURES = ["waveform", "spectrogram", "mel", "mfcc"]
 
 

@@ -22,6 +22,7 @@ FLOORS = [
     ["avtool.batch"],
     ["avtool.speakers"],
     ["avtool.cache"],
+    ["avtool.page"],
     ["avtool.save"],
     ["avtool.media"],
     ["avtool.models", "avtool.draw"],
@@ -34,7 +35,7 @@ FLOORS = [
 WITHIN = [
     ["command"],
     ["train", "evaluate", "work"],
-    ["audit"],
+    ["audit", "page"],
     ["pipeline"],
     ["fusion", "idle_motion", "moments"],
     ["calibration", "cues", "video_face", "speech_to_motion"],

@@ -24,6 +24,22 @@ def seconds(text: str | float) -> float:
     return total
 
 
+def pages(wanted: bool, out: str | None, part: tuple[float, float | None]) -> dict[str, str]:
+    """What the page of a film adds to a command's files: suffix by field.
+
+    Raises:
+        InputError: -o has no room for it, or a part of the film is asked for.
+    """
+    from avtool.batch.jobs import is_folder
+    from avtool.errors import InputError
+
+    if wanted and out is not None and not is_folder(out):
+        raise InputError(f"--page is a second file beside -o {out}; name a folder/")
+    if wanted and part != (0.0, None):
+        raise InputError("--page shows the whole film; leave out --start and --duration")
+    return {"page": ".html"} if wanted else {}
+
+
 Inputs = Annotated[list[str], typer.Argument(metavar="INPUT", help="Files or folders; - is stdin.")]
 SomeInputs = Annotated[
     list[str] | None, typer.Argument(metavar="INPUT", help="Files or folders; - is stdin.")
@@ -49,6 +65,9 @@ Formats = Annotated[
         metavar="FORMAT",
         help="One or several, as npz,png; else -o's suffix says.",
     ),
+]
+Page = Annotated[
+    bool, typer.Option("--page", help="Also a page to look at and to listen to, as HTML.")
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace outputs that exist (else they are skipped).")

@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+PAGE = "page"  # the field of a job's page
 PARTS = {"SPEC", "Options", "Result", "run"}
 
 
@@ -37,6 +38,23 @@ def commands() -> Mapping[str, str]:
 def pipeline(name: str) -> Any:
     """The module of a command."""
     return import_module(commands()[name])
+
+
+def worker(name: str) -> tuple[Any, Any]:
+    """What does a command's jobs, and what completes them, or None: ``work`` and ``complete``.
+
+    Both take (request, job, tick); this is how one command asks another for its files.
+    """
+    module = import_module(f"{__name__}.{name}.work")
+    return module.work, getattr(module, "complete", None)
+
+
+def paged(request: Any, job: Any, tick: Any) -> None:
+    """Let `avtool show` write the page of a film that --page asks for, from what is there."""
+    if wanted := job.outputs.get(PAGE):
+        module = import_module(f"{__name__}.show.work")
+        asked = replace(request, options=module.Options(), command="show", extra={})
+        module.work(asked, replace(job, outputs={PAGE: wanted}), tick)
 
 
 def spec(module: Any, options: Any, **given: Any) -> Any:

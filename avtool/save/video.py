@@ -103,6 +103,19 @@ def copy_pictures(source: Path, sound: Path, path: Path, note: str, *, suffix: s
     _judge(run, path)
 
 
+def without_sound(source: Path, path: Path) -> None:
+    """Copy the pictures of a file bit for bit, and nothing else.
+
+    Raises:
+        OutputError: the container cannot hold them, or the disk is full.
+    """
+    arguments = [*ffmpeg.QUIET, *input_arguments(source), "-map", "0:V:0", "-c:v", "copy"]
+    arguments += ["-movflags", "+faststart", "-f", _muxer(path.suffix), "-y", ffmpeg.url(path)]
+    with ffmpeg.Run(arguments) as run:
+        run.stdout.read()
+    _judge(run, path)
+
+
 def _muxer(suffix: str) -> str:
     if suffix.lower() not in _MUXERS:
         raise OutputError(f"video cannot be written as '{suffix}'; use {', '.join(_MUXERS)}")

@@ -15,6 +15,7 @@ def faces(
     device: opt.Device = "auto",
     out: opt.Out = None,
     format: opt.Formats = None,
+    page: opt.Page = False,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
     jobs: opt.Jobs = None,
@@ -39,6 +40,12 @@ def faces(
     from avtool.save import formats
 
     request = Request(Options(), start, duration, strict, device, command="faces")
-    plan = Plan({"faces": formats(Faces)}, format or [], ["json", "png"], out)
+    plan = Plan(
+        {"faces": formats(Faces)},
+        format or [],
+        ["json", "png"],
+        out,
+        opt.pages(page, out, (start, duration)),
+    )
     batch = Batch(inputs, files, jobs, cluster, overwrite, retry_failed, json)
     execute(batch, plan, work, request)

@@ -6,6 +6,7 @@ from avtool import media
 from avtool.batch.jobs import Job
 from avtool.batch.request import Report, Request, Tick, stages
 from avtool.media.image import SUFFIXES
+from avtool.pipelines import paged
 from avtool.pipelines.faces import pipeline
 from avtool.save import save
 from avtool.speakers.tracks import tracks_of
@@ -20,8 +21,8 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
     clip = source.clip(spec, tick=hearing, strict=request.strict)
     models = pipeline.load(request.options, request.device)
     found = pipeline.run(clip, request.options, tracks=tracks, models=models).faces
-    for paths in job.outputs.values():
-        save(found, paths, name="faces", title=job.title)
+    save(found, job.outputs["faces"], name="faces", title=job.title)
+    paged(request, job, tick)
     warnings = [*clip.warnings]
     if tracks and not source.info.audio and job.source.suffix.lower() not in SUFFIXES:
         warnings.append("has no sound, so nobody speaks")

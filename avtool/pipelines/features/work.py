@@ -18,10 +18,13 @@ from avtool.cli.drive import PER_SHARD, Batch, execute
 from avtool.cli.terminal import say
 from avtool.errors import InputError
 from avtool.media import Spec
+from avtool.page import Lane, Page
 from avtool.pipelines import pipeline, spec
 from avtool.pipelines.features import presets
 from avtool.save import formats, replacing, save
 from avtool.values import Audio, Matrix
+
+DEFAULTS = ["npz", "png"]
 
 
 def run(
@@ -31,6 +34,7 @@ def run(
     files: str | None,
     out: str | None,
     format: list[str] | None,
+    page: bool,
     start: float,
     duration: float | None,
     mono: bool,
@@ -61,11 +65,15 @@ def run(
     if mono:
         wanted = replace(wanted, channel=None)
     types = get_type_hints(module.Result)
-    known = {field: formats(kind) for field, kind in types.items()}
+    known = {field: [*formats(kind), *formats(Page)] for field, kind in types.items()}
     suffix = _shards(out, format or [])
+    if page and suffix:
+        raise InputError("--page is of one input, a shard holds many; give one of them")
+    if page:
+        format = [*(format or DEFAULTS), "html"]
     if per_shard is not None and not suffix:
         raise InputError("--per-shard is for shards; add -f tar, or -o NAME.parquet/")
-    plan = Plan(known, format or [], ["npz", "png"], out, shards=suffix)
+    plan = Plan(known, format or [], DEFAULTS, out, shards=suffix)
     request = Request(options, start, duration, strict, command=name)
     execute(
         Batch(inputs, files, jobs, cluster, overwrite, retry_failed, json),
@@ -98,8 +106,22 @@ def work(name: str, wanted: Spec, request: Request, job: Job, tick: Tick) -> Rep
     """Compute and write one file's features."""
     values, warnings = _values(name, wanted, request, job, tick)
     for field, paths in job.outputs.items():
-        save(values[field], paths, name=field, title=job.title)
+        pages = [path for path in paths if path.suffix == ".html"]
+        plain = [path for path in paths if path not in pages]
+        save(values[field], plain, name=field, title=job.title)
+        if pages:
+            save(_page(field, values[field], wanted, job), pages, name=field, title=job.title)
     return Report(job.name, outputs=[str(path) for path in job.paths], warnings=warnings)
+
+
+def _page(name: str, value: Audio | Matrix, wanted: Spec, job: Job) -> Page:
+    """A feature over the sound that it is of; the page's time begins where the part does."""
+    clip = media.open(job.source, name=job.name).clip(wanted)
+    lanes = [Lane("Sound", voice=clip.sound())]
+    if isinstance(value, Matrix):
+        shown = replace(value, start=value.start - clip.sound().start)
+        lanes.insert(0, Lane(name.capitalize(), matrix=shown))
+    return Page(job.title, clip.duration or 0.0, lanes=lanes)
 
 
 class _Empty(Exception):

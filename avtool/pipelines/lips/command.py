@@ -67,6 +67,7 @@ def lips(
     device: opt.Device = "auto",
     out: opt.Out = None,
     format: opt.Formats = None,
+    page: opt.Page = False,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
     jobs: opt.Jobs = None,
@@ -82,7 +83,7 @@ def lips(
     Example: avtool lips me.png hello.wav
     """
     from avtool.pipelines.lips.pipeline import Options
-    from avtool.pipelines.lips.work import run
+    from avtool.pipelines.lips.work import DEFAULTS, run
 
     run(
         inputs or [],
@@ -94,7 +95,7 @@ def lips(
         glb=glb,
         extra={"full": full, "mark": mark},
         out=out,
-        format=format or [],
+        format=[*(format or DEFAULTS), "html"] if page else format or [],
         part=(start, duration),
         device=device,
         jobs=jobs,

@@ -20,10 +20,12 @@ from avtool.errors import InputError, MediaError
 from avtool.media import Clip
 from avtool.media.image import SUFFIXES, read_picture
 from avtool.media.synthesizer import speak
+from avtool.page import Page
 from avtool.pipelines.lips import pipeline
 from avtool.pipelines.lips import video_face as filming
 from avtool.pipelines.lips.model import LipMotion
 from avtool.pipelines.lips.moments import Moments
+from avtool.pipelines.lips.page import save_page
 from avtool.pipelines.lips.values import Curves, Mouths
 from avtool.pipelines.lips.watermark import marked
 from avtool.save import formats, save, sink_of
@@ -33,6 +35,7 @@ from avtool.values import Array, Audio, Frames, Video
 
 LARGEST = (1920, 1080)  # of a photo's video, unless its full size is asked for
 STAGES = {"finding faces": 2, "painting": 5}
+DEFAULTS = ["mp4", "png"]
 CURVES, HEAD = "the curves", "the head"  # fields that are named after no speech
 
 
@@ -155,7 +158,8 @@ def _named(
 
 
 def _plan(field: str, format: list[str], out: str | None) -> Plan:
-    return Plan({field: [*formats(Video), *formats(Mouths)]}, format, ["mp4", "png"], out)
+    known = [*formats(Video), *formats(Mouths), *formats(Page)]
+    return Plan({field: known}, format, DEFAULTS, out)
 
 
 def checked(request: Request, job: Job, tick: Tick) -> Job:
@@ -214,7 +218,15 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
         frames = _counted(marked(found.lips) if request.extra["mark"] else found.lips, tick, length)
         who = "the drawn head" if request.extra["avatar"] else job.title
         said = f"{who} says {Job(speech, clip.name).title}"
-        facts |= _write(found, frames, clip.sound(), wanted, said)
+        with ExitStack() as stack:
+            pages = [path for path in wanted if path.suffix in formats(Page)]
+            rest = [path for path in wanted if path not in pages]
+            if pages and not any(path.suffix == ".mp4" for path in rest):
+                rest.append(stack.enter_context(temporary_folder()) / "film.mp4")
+            facts |= _write(found, frames, clip.sound(), rest, said)
+            for path in pages:
+                film = next(each for each in rest if each.suffix == ".mp4")
+                save_page(path, film, found, None if source is None else job.source, said)
         if found.passed:
             facts["passed"] = [[round(a, 2), round(b, 2)] for a, b in found.passed]
             listed = ", ".join(f"{a:g}-{b:g} s" for a, b in facts["passed"][:8])

@@ -42,6 +42,7 @@ def localize(
     device: opt.Device = "auto",
     out: opt.Out = None,
     format: opt.Formats = None,
+    page: opt.Page = False,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
     jobs: opt.Jobs = None,
@@ -72,7 +73,9 @@ def localize(
         if not inputs:
             raise InputError("--audit takes files or folders, and no --files")
         raise typer.Exit(audited(inputs, request, json))
-    plan = Plan(FILES, format or [], ["mp4", "json", "png"], out)
+    plan = Plan(
+        FILES, format or [], ["mp4", "json", "png"], out, opt.pages(page, out, (start, duration))
+    )
     batch = Batch(inputs, files, jobs, cluster, overwrite, retry_failed, json)
     execute(batch, plan, work, request)
 

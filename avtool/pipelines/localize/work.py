@@ -12,6 +12,7 @@ from avtool.cli.terminal import say
 from avtool.errors import MediaError, shown
 from avtool.face import Track
 from avtool.media import Media, Spec
+from avtool.pipelines import paged
 from avtool.pipelines.localize import pipeline
 from avtool.pipelines.localize.audit import Moved, audit
 from avtool.pipelines.localize.draw import drawn
@@ -37,7 +38,7 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
     found = pipeline.run(
         clip, request.options, tracks=tracks, size=_size(source), models=models
     ).sources
-    for path in job.paths:
+    for path in [path for field in FILES for path in job.outputs.get(field, [])]:
         if path.suffix != ".mp4":
             save(found, [path], name="sources", title=job.title)
             continue
@@ -49,6 +50,7 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
         assert whole.frames is not None
         frames = drawn(found, whole.frames, boxes=request.extra["boxes"])
         save(Video(frames, whole.audio), [path], name="localized", title=job.title)
+    paged(request, job, tick)
     facts = {
         "visible": round(found.clip.visible, 3),
         "cue": found.clip.cue,

@@ -42,6 +42,7 @@ def separate(
     device: opt.Device = "auto",
     out: opt.Out = None,
     format: opt.Formats = None,
+    page: opt.Page = False,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
     jobs: opt.Jobs = None,
@@ -84,7 +85,7 @@ def separate(
         [*(format or ["wav"]), "mp4"] if video else format or [],
         ["wav"],
         out,
-        {PICTURE: ".png"} if face is None else {},
+        ({PICTURE: ".png"} if face is None else {}) | opt.pages(page, out, (start, duration)),
         r"face\d+",
     )
     every = partial(complete, request) if face is None else None

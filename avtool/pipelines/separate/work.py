@@ -11,6 +11,7 @@ from avtool.batch.jobs import Job
 from avtool.batch.request import Report, Request, Tick, stages
 from avtool.errors import MediaError
 from avtool.media import Media
+from avtool.pipelines import paged
 from avtool.pipelines.separate import pipeline
 from avtool.pipelines.separate.pipeline import Lanes
 from avtool.save import opened, save
@@ -69,6 +70,7 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
                 writing(samples / result.source.rate)
         if lanes:
             save(lanes.done(result.portraits), drawn, name=PICTURE, title=job.title)
+    paged(request, job, tick)
     warnings = list(clip.warnings)
     warnings += [
         f"face {face} never speaks; its voice is silence"

@@ -29,6 +29,7 @@ def speech2face(
     device: opt.Device = "auto",
     out: opt.Out = None,
     format: opt.Formats = None,
+    page: opt.Page = False,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
     jobs: opt.Jobs = None,
@@ -48,11 +49,12 @@ def speech2face(
     from avtool.batch.request import Request
     from avtool.cli.drive import Batch, execute
     from avtool.pipelines.speech2face.pipeline import Options
-    from avtool.pipelines.speech2face.work import FILES, work
+    from avtool.pipelines.speech2face.work import DEFAULTS, FILES, work
 
     options = Options(samples=samples, seed=seed, mean=mean, weights=weights)
     request = Request(options, start, duration, strict, device, command="speech2face")
-    plan = Plan(FILES, format or [], ["png", "json", "glb", "obj"], out)
+    wanted = [*(format or DEFAULTS), "html"] if page else format or []
+    plan = Plan(FILES, wanted, DEFAULTS, out)
     batch = Batch(inputs, files, jobs, cluster, overwrite, retry_failed, json)
     execute(batch, plan, work, request)
 

@@ -6,12 +6,18 @@ from avtool import media
 from avtool.batch.jobs import Job
 from avtool.batch.request import Report, Request, Tick, stages
 from avtool.errors import MediaError
+from avtool.page import Page
 from avtool.pipelines.speech2face import pipeline
+from avtool.pipelines.speech2face.page import save_page
 from avtool.pipelines.speech2face.values import FaceSamples
 from avtool.save import formats, save
 from avtool.values import Mesh
 
-FILES = {"face": [*formats(FaceSamples), *formats(Mesh)], "faces": [".png"]}
+FILES = {
+    "face": [*formats(FaceSamples), *formats(Mesh), *formats(Page)],
+    "faces": [".png"],
+}
+DEFAULTS = ["png", "json", "glb", "obj"]
 
 
 def work(request: Request, job: Job, tick: Tick) -> Report:
@@ -26,6 +32,9 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
     found = pipeline.run(clip, request.options, models=models)
     face = found.face
     for path in job.outputs["face"]:
+        if path.suffix in formats(Page):
+            save_page(found, clip, path, job.title, request.device)
+            continue
         value = found.mesh if path.suffix in formats(Mesh) else face
         save(value, [path], name="face", title=job.title)
     save(face, job.outputs.get("faces", []), name="faces", title=f"who may say {job.title}")

@@ -1,0 +1,1 @@
+"""`avtool show`: a page to look at and to listen to."""

@@ -1,0 +1,313 @@
+"""`avtool show`: from inputs to pages.
+
+What a page shows, other commands find: each is asked as a user would ask it, by its name, for files
+beside the page. Those that are there are taken; what is missing is made for the page alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import webbrowser
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import typer
+
+from avtool import media
+from avtool.batch.jobs import Job, Plan, expanded, is_folder, refuse_addresses
+from avtool.batch.request import Report, Request, Tick
+from avtool.batch.worker import Worker
+from avtool.cli.drive import drive
+from avtool.cli.signals import INTERRUPTED
+from avtool.cli.terminal import say
+from avtool.errors import MediaError
+from avtool.face import Track
+from avtool.media import Media, Spec
+from avtool.media.image import SUFFIXES
+from avtool.page import EMBEDDED_BYTES, Film, Heat, Lane, Page
+from avtool.page.film import film
+from avtool.pipelines import pipeline, worker
+from avtool.pipelines.show.index import index
+from avtool.save import save
+from avtool.scratch import temporary_folder
+from avtool.speakers.tracks import tracks_of
+from avtool.values import Array, Audio, Video
+
+PAGE, FILM = "page", "film"  # fields of a job
+PLAYED = {"h264", "vp8", "vp9", "av1"}  # by every browser
+POSTER = 240  # pixels
+WIDEST = 1280  # pixels of a film that has to be made for the page
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked of a page.
+
+    Args:
+        embed: the film is put into the page; None decides by its size.
+    """
+
+    embed: bool | None = None
+
+
+def run(
+    inputs: list[str],
+    options: Options,
+    *,
+    open: bool,
+    device: str,
+    out: str | None,
+    jobs: int | None,
+    overwrite: bool,
+    strict: bool,
+    as_json: bool,
+) -> NoReturn:
+    """Make the pages, and the page of pages for several; show what was made.
+
+    Raises:
+        InputError: the options do not fit each other.
+    """
+    refuse_addresses([*inputs, out], "show")
+    request = Request(options, 0.0, None, strict, device, command="show")
+    plan = Plan({PAGE: (".html",)}, [], ["html"], out)
+    with expanded(inputs) as found:
+        given = [_paged(job, out) for job in plan.jobs(found)]
+        code = drive(
+            given,
+            partial(work, request),
+            request,
+            complete=partial(complete, request),
+            at_once=jobs,
+            overwrite=overwrite,
+            as_json=as_json,
+            out=out,
+        )
+    if code == INTERRUPTED:
+        raise typer.Exit(code)
+    pages = [page for job in given for page in job.outputs[PAGE] if page.exists()]
+    if len(given) > 1 and pages:
+        pages = [index(plan.root, pages)]
+        say.data(str(pages[0]))
+    if open and pages and out != "-" and not as_json:
+        _show(pages[0])
+    raise typer.Exit(code)
+
+
+def _show(page: Path) -> None:
+    """Open a page in the user's browser; none in the terminal, which it would take over."""
+    seen = sys.platform == "darwin" or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    )
+    if not (seen and webbrowser.open(page.absolute().as_uri())):
+        say.note(f"{page}: no browser could be opened here; open it where there is one")
+
+
+def _paged(job: Job, out: str | None) -> Job:
+    """talk.mp4 becomes talk.html."""
+    if out and not is_folder(out):
+        return job
+    page = job.base.with_name(f"{job.base.name}.html")
+    return replace(job, outputs={PAGE: [page]})
+
+
+def complete(request: Request, job: Job, tick: Tick) -> Job:
+    """The job with the film that it has to make, where browsers cannot play its own."""
+    source = media.open(job.source, name=job.name)
+    is_film = source.info.video and job.source.suffix.lower() not in SUFFIXES
+    if is_film and not _is_played(source, request.options.embed):
+        return replace(job, outputs=job.outputs | {FILM: [job.named(FILM, ".mp4")]})
+    return job
+
+
+def _is_played(source: Media, embed: bool | None) -> bool:
+    """Whether browsers play a film as it is, or as it is put into the page."""
+    codec, suffix = source.info.video[0].codec, Path(source.info.path).suffix.lower()
+    inside = source.info.bytes <= EMBEDDED_BYTES if embed is None else embed
+    return codec in PLAYED and (inside or suffix in (".mp4", ".m4v", ".webm"))
+
+
+def work(request: Request, job: Job, tick: Tick) -> Report:
+    """Find what there is to see and to hear, and write the page."""
+    source = media.open(job.source, name=job.name)
+    has_sound, has_pictures = bool(source.info.audio), bool(source.info.video)
+    if not (has_sound or has_pictures):
+        raise MediaError(f"{job.name}: has neither sound nor pictures; 'avtool info' tells more")
+    tick(None, "finding faces")
+    tracks = tracks_of(source, strict=request.strict) if has_pictures else []
+    needs = {"faces": bool(tracks), "separate": bool(tracks) and has_sound}
+    needs["localize"] = has_sound and has_pictures
+    names = [name for name in FILES if needs[name]]
+    warnings: list[str] = []
+    for path in job.outputs.get(FILM, []):
+        save(Video(_small(source), None), [path], name=FILM, title=job.title)
+    if job.outputs[PAGE]:
+        with parts(request, job, tick, names, warnings) as found:
+            page = _page(request, job, source, tracks, found, tick)
+            save(page, job.outputs[PAGE], name=PAGE, title=job.title)
+    made = [str(path) for path in job.paths]
+    told = list(dict.fromkeys(warnings))
+    return Report(job.name, outputs=made, warnings=told, facts={"faces": len(tracks)})
+
+
+@contextmanager
+def parts(
+    request: Request, job: Job, tick: Tick, names: Sequence[str], warnings: list[str]
+) -> Iterator[Path]:
+    """The base of the files that commands make of an input; links to those that exist.
+
+    Args:
+        warnings: gets those of the commands.
+    """
+    share = 1 / (len(names) + 1)
+    with temporary_folder() as folder:
+        base = folder / job.base.name
+        for each in _there(job):
+            (folder / each.name).symlink_to(each.absolute())
+        for number, name in enumerate(names):
+            do, every = worker(name)
+            asked = Request(
+                *(pipeline(name).Options(), request.start, request.duration, request.strict),
+                *(request.device, EXTRAS.get(name, {}), name),
+            )
+            outputs = {
+                field: [base.with_name(f"{base.name}.{field}{suffix}")]
+                for field, suffix in FILES[name].items()
+            }
+            part = Job(job.source, job.name, base, outputs)
+            made = Worker(partial(do, asked), every and partial(every, asked), debug=True)
+            warnings += made(part, partial(_part, tick, number * share, share)).warnings
+        tick(1 - share, "writing the page")
+        yield base
+
+
+def _part(tick: Tick, before: float, share: float, part: float | None, stage: str) -> None:
+    tick(before + share * (part or 0.0), stage)
+
+
+# What each command writes for a page, and what it wants to be told besides.
+FILES = {
+    "faces": {"faces": ".json"},
+    "separate": {"rest": ".wav"},
+    "localize": {"sources": ".json", "maps": ".npz"},
+}
+EXTRAS: dict[str, dict[str, Any]] = {"separate": {"video": False}, "localize": {"boxes": False}}
+
+
+def _there(job: Job) -> list[Path]:
+    """What other commands have written beside the page, unless it is older than the input."""
+    ends = ("faces.json", "rest.wav", "sources.json", "maps.npz")
+    names = [f"{job.base.name}.{end}" for end in ends]
+    names += [f"{job.base.name}.face{number}.wav" for number in range(1, 100)]
+    found = [job.base.with_name(name) for name in names]
+    since = job.source.stat().st_mtime
+    return [path for path in found if path.is_file() and path.stat().st_mtime >= since]
+
+
+def _page(
+    request: Request, job: Job, source: Media, tracks: Sequence[Track], base: Path, tick: Tick
+) -> Page:
+    shown = _film(request, job, source, base.parent)
+    return Page(
+        job.title,
+        source.info.duration or 0.0,
+        shown,
+        list(_lanes(source, tracks, base, tick)),
+        _heat(base) if shown else None,
+        facts=_facts(source),
+    )
+
+
+def _film(request: Request, job: Job, source: Media, folder: Path) -> Film | None:
+    if not source.info.video or job.source.suffix.lower() in SUFFIXES:
+        return None
+    stream = source.info.video[0]
+    made, page = job.outputs.get(FILM), job.outputs[PAGE][0]
+    path = job.named(FILM, ".mp4") if made is not None else job.source
+    size, fps = (stream.width, stream.height), float(stream.fps)
+    embed = request.options.embed if made is None else False
+    return film(path, page, folder, size, fps, embed=embed, poster=_poster(source))
+
+
+def _poster(source: Media) -> Array | None:
+    """A picture of a film, small, from its first third."""
+    stream, seconds = source.info.video[0], (source.info.duration or 0.0) / 3
+    scale = POSTER / max(stream.width, stream.height)
+    size = max(2, round(stream.width * scale)), max(2, round(stream.height * scale))
+    clip = source.clip(Spec(frames=True, size=size, start=seconds))
+    with closing(clip.pictures().images()) as images:  # type: ignore[type-var]
+        return next(images, None)
+
+
+def _small(source: Media) -> Any:
+    """The pictures of a film, small enough for any browser."""
+    stream = source.info.video[0]
+    scale = min(1.0, WIDEST / max(stream.width, stream.height))
+    size = round(stream.width * scale / 2) * 2, round(stream.height * scale / 2) * 2
+    return source.clip(Spec(frames=True, size=size)).pictures()
+
+
+def _lanes(source: Media, tracks: Sequence[Track], base: Path, tick: Tick) -> Iterator[Lane]:
+    """A lane a face, and one with the rest of the sound."""
+    spoken = {}
+    if (told := base.with_name(f"{base.name}.faces.json")).exists():
+        spoken = {each["face"]: each["speaking"] for each in json.loads(told.read_text())["faces"]}
+    for track in tracks:
+        yield Lane(
+            f"Face {track.face}",
+            track.face,
+            _sound(base.with_name(f"{base.name}.face{track.face}.wav"), tick),
+            speaking=spoken.get(track.face, []),
+            frames=track.frames,
+            boxes=track.boxes,
+            portrait=track.portrait,
+        )
+    if source.info.audio:
+        rest = _sound(base.with_name(f"{base.name}.rest.wav"), tick) if tracks else None
+        whole = rest or _sound(Path(source.info.path), tick)
+        yield Lane("The rest" if rest else "Sound", voice=whole)
+
+
+def _sound(path: Path, tick: Tick) -> Audio | None:
+    """All channels of a file, told of as it is read, which is when the page is written."""
+    if not path.exists():
+        return None
+    spec = Spec(audio=True, channel=0)
+    return media.open(path).clip(spec, tick=lambda seconds: tick(None, "writing the page")).sound()
+
+
+def _heat(base: Path) -> Heat | None:
+    told = base.with_name(f"{base.name}.sources.json")
+    if not told.exists():
+        return None
+    sources = json.loads(told.read_text())
+    with np.load(base.with_name(f"{base.name}.maps.npz")) as arrays:
+        maps, times = arrays["maps"].astype(np.float32), arrays["time"]
+    return Heat(
+        _for_the_eye(maps, [step["visible"] for step in sources["steps"]]),
+        float(times[1] - times[0]) if len(times) > 1 else 1.0,
+        sources,
+    )
+
+
+def _for_the_eye(maps: Array, visible: Sequence[float]) -> Array:
+    """Probabilities [steps, rows, columns] as heat: the peak is as hot as it is likely."""
+    highest = np.maximum(maps.max((1, 2), keepdims=True), 1e-9)
+    heat: Array = maps / highest * np.asarray(visible, np.float32)[:, None, None]
+    return heat
+
+
+def _facts(source: Media) -> dict[str, str]:
+    info = source.info
+    made = {}
+    for video in info.video[:1]:
+        made["pictures"] = f"{video.width} x {video.height}, {float(video.fps):g} a second"
+    for audio in info.audio[:1]:
+        made["sound"] = f"{audio.rate / 1000:g} kHz, {audio.layout}"
+    return made
