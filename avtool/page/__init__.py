@@ -37,6 +37,7 @@ class Film:
     before: Film | None = None
     poster: Array | None = None  # one of its pictures, uint8 RGB
     name: str = ""  # what it is called, where that is not its path's
+    start: float = 0.0  # seconds of the page at which its first picture is shown
 
 
 @dataclass(frozen=True, eq=False)

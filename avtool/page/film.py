@@ -21,19 +21,22 @@ def film(
     embed: bool | None = None,
     before: Film | None = None,
     poster: Array | None = None,
+    start: float = 0.0,
 ) -> Film:
     """A film as its page shows it.
 
     Args:
         page: the page's file; folder: a temporary one, as long-lived as the film.
+        start: seconds from its zero to its first picture.
         embed: whether it is put into the page; None decides by its size.
     """
     if embed is None:
         embed = path.stat().st_size <= EMBEDDED_BYTES
     if not embed:
         address = quote(os.path.relpath(path, page.parent))
-        return Film(path, size, fps, address, before, poster)
-    # A mute film starts at once and changes its speed without stumbling.
+        return Film(path, size, fps, address, before, poster, start=start)
+    # A mute film starts at once and changes its speed without stumbling. It starts at its first
+    # picture, for browsers do not agree on what they do with a gap before it.
     copy = folder / f"mute{'.webm' if path.suffix.lower() == '.webm' else '.mp4'}"
-    without_sound(path, copy)
-    return Film(copy, size, fps, None, before, poster, path.name)
+    without_sound(path, copy, start)
+    return Film(copy, size, fps, None, before, poster, path.name, start)

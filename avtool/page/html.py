@@ -84,6 +84,7 @@ def _film(film: Film, name: str, file: IO[str]) -> dict[str, Any]:
         "size": film.size,
         "fps": film.fps,
         "name": film.name or film.path.name,
+        "start": film.start,
     }
     if film.address is None:
         _bytes(file, name, film.path)

@@ -103,14 +103,19 @@ def copy_pictures(source: Path, sound: Path, path: Path, note: str, *, suffix: s
     _judge(run, path)
 
 
-def without_sound(source: Path, path: Path) -> None:
-    """Copy the pictures of a file bit for bit, and nothing else.
+def without_sound(source: Path, path: Path, start: float = 0.0, *, suffix: str = "") -> None:
+    """Copy the pictures of a file bit for bit, and nothing else; the first is at 0 then.
+
+    Args:
+        start: seconds from the container's zero to the first picture.
+        suffix: the container, where ``path`` is a part file with another suffix.
 
     Raises:
         OutputError: the container cannot hold them, or the disk is full.
     """
-    arguments = [*ffmpeg.QUIET, *input_arguments(source), "-map", "0:V:0", "-c:v", "copy"]
-    arguments += ["-movflags", "+faststart", "-f", _muxer(path.suffix), "-y", ffmpeg.url(path)]
+    arguments = [*ffmpeg.QUIET, "-itsoffset", f"{-start:.6f}", *input_arguments(source)]
+    arguments += ["-map", "0:V:0", "-c:v", "copy", "-movflags", "+faststart"]
+    arguments += ["-f", _muxer(suffix or path.suffix), "-y", ffmpeg.url(path)]
     with ffmpeg.Run(arguments) as run:
         run.stdout.read()
     _judge(run, path)

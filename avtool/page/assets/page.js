@@ -1,4 +1,4 @@
-// made by web/build.mjs of 98590880baee544b8581e5c6f77b810b06a2a6bec5a3908eec99cd992e4a7c26
+// made by web/build.mjs of f103aa5038ef58bf26d6e4dff54c48d041c3992d119effd5ca12ffdf8cea21f8
 "use strict";
 (() => {
   // data.ts
@@ -78,7 +78,7 @@
       this.lanes = lanes;
       this.duration = duration;
       this.onchange = onchange;
-      this.films = films.map((film) => ({ film, ahead: [], until: 0, cost: 0, mended: false, leap: 0.1 }));
+      this.films = films.map((each) => ({ ...each, ahead: [], until: 0, cost: 0, mended: false, leap: 0.1 }));
       for (const each of this.films) this.watch(each);
     }
     lanes;
@@ -155,9 +155,10 @@
       this.runs = [{ ...this.next }];
       const delay = Math.max(0, this.next.clock - this.heard() - this.lag);
       this.began = false;
-      window.setTimeout(() => {
-        if (turn === this.turn) for (const { film } of this.films) void film.play().catch(() => void 0);
-      }, 1e3 * delay);
+      for (const { film, start: start2 } of this.films)
+        window.setTimeout(() => {
+          if (turn === this.turn) void film.play().catch(() => void 0);
+        }, 1e3 * (delay + Math.max(0, start2 - from)));
       for (const each of this.films) Object.assign(each, { ahead: [], until: 0, mended: false });
       await this.schedule(turn);
       if (turn !== this.turn) return;
@@ -222,7 +223,7 @@
     watch(each) {
       const look = (_, { mediaTime, expectedDisplayTime }) => {
         if (this.playing && this.runs.length && !each.film.seeking && !each.film.paused)
-          this.keep(each, mediaTime - this.timeIn((expectedDisplayTime - performance.now()) / 1e3));
+          this.keep(each, mediaTime + each.start - this.timeIn((expectedDisplayTime - performance.now()) / 1e3));
         each.film.requestVideoFrameCallback(look);
       };
       each.film.requestVideoFrameCallback?.(look);
@@ -231,7 +232,7 @@
     keep(each, early) {
       const { film, ahead } = each, now = performance.now() / 1e3;
       if (Math.abs(early) > FAR && this.heard() > this.runs[0].clock + 0.3) {
-        film.currentTime = Math.min(this.duration, this.time + each.leap);
+        film.currentTime = Math.max(0, this.time + each.leap - each.start);
         film.addEventListener("seeked", () => {
           each.leap = Math.min(1, performance.now() / 1e3 - now);
         }, { once: true });
@@ -272,11 +273,12 @@
     }
     /** The films show what belongs to a time. */
     async filmAt(time) {
-      const moved = this.films.filter(({ film }) => film.readyState && Math.abs(film.currentTime - time - INSIDE) > 1e-3);
-      await Promise.all(moved.map(({ film }) => {
-        const seeked = new Promise((done) => film.addEventListener("seeked", done, { once: true }));
+      await Promise.all(this.films.map(({ film, start: start2 }) => {
+        const place = Math.max(0, time - start2) + INSIDE;
         film.playbackRate = 1;
-        film.currentTime = Math.min(time + INSIDE, this.duration);
+        if (!film.readyState || Math.abs(film.currentTime - place) < 1e-3) return null;
+        const seeked = new Promise((done) => film.addEventListener("seeked", done, { once: true }));
+        film.currentTime = place;
         return Promise.race([seeked, wait(1)]);
       }));
     }
@@ -863,9 +865,9 @@ ${name}
       return face ? `oklch(${dark.matches ? 0.76 : 0.6} 0.17 ${hue})` : dark.matches ? "#9aa0ad" : "#7c818d";
     };
     const moving = (each) => make("video", { src: address(each), muted: true, playsInline: true, preload: "auto", disablePictureInPicture: true });
-    const videos = film ? [moving(film)] : [];
+    const videos = film ? [{ film: moving(film), start: film.start }] : [];
     const before = !film?.before ? null : film.before.type?.startsWith("image/") ? make("img", { src: address(film.before), alt: "" }) : moving(film.before);
-    if (before instanceof HTMLVideoElement) videos.push(before);
+    if (before instanceof HTMLVideoElement) videos.push({ film: before, start: film.before.start });
     const screen = make("div", { className: "screen" });
     const stage = make("section", { className: "stage", ariaLabel: more ? "Head" : "Film" }, ...film ? [screen] : []);
     const big = make("button", { className: "big", type: "button", ariaLabel: "Play", title: "Play (space bar)" }, icon("play"));
@@ -882,11 +884,11 @@ ${name}
     if (film) {
       screen.style.aspectRatio = `${film.size[0]} / ${film.size[1]}`;
       screen.style.setProperty("--shape", String(film.size[0] / film.size[1]));
-      screen.append(videos[0]);
+      screen.append(videos[0].film);
       if (before) screen.append(before, compared(before));
       if (heat2) screen.append(heat2.canvas);
       screen.append(...rings.map((ring) => ring.button), big);
-      videos[0].addEventListener("error", () => screen.append(lost()));
+      videos[0].film.addEventListener("error", () => screen.append(lost()));
       screen.addEventListener("click", (event) => {
         if (event.target === screen || event.target instanceof HTMLVideoElement) toggle();
       });
@@ -1033,7 +1035,7 @@ ${name}
       const file = make("input", { type: "file", accept: "video/*" });
       file.addEventListener("change", () => {
         if (!file.files?.[0]) return;
-        videos[0].src = URL.createObjectURL(file.files[0]);
+        videos[0].film.src = URL.createObjectURL(file.files[0]);
         note.remove();
       });
       const note = make("label", { className: "lost" }, `${film.name} is not beside this page, or this browser cannot play it. Its voices are here; choose the film to see it too.`, file);

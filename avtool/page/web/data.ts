@@ -33,7 +33,7 @@ export interface Heat {
 }
 
 export interface Film {
-  size: [number, number]; fps: number; name: string;
+  size: [number, number]; fps: number; name: string; start: number;
   id?: string; type?: string; src?: string; before?: Film; poster?: string;
 }
 

@@ -31,9 +31,9 @@ export function start(more?: More): void {
   // The film and what lies over it.
   const moving = (each: Film): HTMLVideoElement =>
     make("video", { src: address(each), muted: true, playsInline: true, preload: "auto", disablePictureInPicture: true });
-  const videos = film ? [moving(film)] : [];
+  const videos = film ? [{ film: moving(film), start: film.start }] : [];
   const before = !film?.before ? null : film.before.type?.startsWith("image/") ? make("img", { src: address(film.before), alt: "" }) : moving(film.before);
-  if (before instanceof HTMLVideoElement) videos.push(before);
+  if (before instanceof HTMLVideoElement) videos.push({ film: before, start: film!.before!.start });
   const screen = make("div", { className: "screen" });
   const stage = make("section", { className: "stage", ariaLabel: more ? "Head" : "Film" }, ...(film ? [screen] : []));
   const big = make("button", { className: "big", type: "button", ariaLabel: "Play", title: "Play (space bar)" }, icon("play"));
@@ -45,11 +45,11 @@ export function start(more?: More): void {
   if (film) {
     screen.style.aspectRatio = `${film.size[0]} / ${film.size[1]}`;
     screen.style.setProperty("--shape", String(film.size[0] / film.size[1]));
-    screen.append(videos[0]!);
+    screen.append(videos[0]!.film);
     if (before) screen.append(before, compared(before));
     if (heat) screen.append(heat.canvas);
     screen.append(...rings.map((ring) => ring.button), big);
-    videos[0]!.addEventListener("error", () => screen.append(lost()));
+    videos[0]!.film.addEventListener("error", () => screen.append(lost()));
     screen.addEventListener("click", (event) => { if (event.target === screen || event.target instanceof HTMLVideoElement) toggle(); });
   }
   const step = more?.(stage);
@@ -156,7 +156,7 @@ export function start(more?: More): void {
     const file = make("input", { type: "file", accept: "video/*" });
     file.addEventListener("change", () => {
       if (!file.files?.[0]) return;
-      videos[0]!.src = URL.createObjectURL(file.files[0]);
+      videos[0]!.film.src = URL.createObjectURL(file.files[0]);
       note.remove();
     });
     const note = make("label", { className: "lost" }, `${film!.name} is not beside this page, or this browser cannot play it. Its voices are here; choose the film to see it too.`, file);

@@ -15,6 +15,7 @@ const SPEEDS = 0.3; // how much faster or slower the film may run
 /** A film, and how it keeps to the sound. */
 interface Follower {
   film: HTMLVideoElement;
+  start: number; // of its first picture, in seconds of the page
   ahead: number[]; // seconds that its last pictures were early
   until: number; // when its own speed begins again
   cost: number; // seconds that it loses by a change of speed: some browsers stumble
@@ -44,9 +45,9 @@ export class Player {
 
   constructor(
     private readonly lanes: Lane[], readonly duration: number,
-    films: HTMLVideoElement[], public onchange: () => void,
+    films: { film: HTMLVideoElement; start: number }[], public onchange: () => void,
   ) {
-    this.films = films.map((film) => ({ film, ahead: [], until: 0, cost: 0, mended: false, leap: 0.1 }));
+    this.films = films.map((each) => ({ ...each, ahead: [], until: 0, cost: 0, mended: false, leap: 0.1 }));
     for (const each of this.films) this.watch(each);
   }
 
@@ -96,9 +97,10 @@ export class Player {
     this.runs = [{ ...this.next }];
     const delay = Math.max(0, this.next.clock - this.heard() - this.lag);
     this.began = false;
-    window.setTimeout(() => {
-      if (turn === this.turn) for (const { film } of this.films) void film.play().catch(() => undefined);
-    }, 1000 * delay);
+    for (const { film, start } of this.films)
+      window.setTimeout(() => {
+        if (turn === this.turn) void film.play().catch(() => undefined);
+      }, 1000 * (delay + Math.max(0, start - from)));
     for (const each of this.films) Object.assign(each, { ahead: [], until: 0, mended: false });
     await this.schedule(turn);
     if (turn !== this.turn) return;
@@ -171,7 +173,7 @@ export class Player {
   private watch(each: Follower): void {
     const look: VideoFrameRequestCallback = (_, { mediaTime, expectedDisplayTime }) => {
       if (this.playing && this.runs.length && !each.film.seeking && !each.film.paused)
-        this.keep(each, mediaTime - this.timeIn((expectedDisplayTime - performance.now()) / 1000));
+        this.keep(each, mediaTime + each.start - this.timeIn((expectedDisplayTime - performance.now()) / 1000));
       each.film.requestVideoFrameCallback(look);
     };
     each.film.requestVideoFrameCallback?.(look);
@@ -182,7 +184,7 @@ export class Player {
     const { film, ahead } = each, now = performance.now() / 1000;
     if (Math.abs(early) > FAR && this.heard() > this.runs[0]!.clock + 0.3) {
       // Where the sound will be when the film has found its place, which took so long last time.
-      film.currentTime = Math.min(this.duration, this.time + each.leap);
+      film.currentTime = Math.max(0, this.time + each.leap - each.start);
       film.addEventListener("seeked", () => {
         each.leap = Math.min(1, performance.now() / 1000 - now);
       }, { once: true });
@@ -225,11 +227,12 @@ export class Player {
 
   /** The films show what belongs to a time. */
   private async filmAt(time: number): Promise<void> {
-    const moved = this.films.filter(({ film }) => film.readyState && Math.abs(film.currentTime - time - INSIDE) > 0.001);
-    await Promise.all(moved.map(({ film }) => {
-      const seeked = new Promise((done) => film.addEventListener("seeked", done, { once: true }));
+    await Promise.all(this.films.map(({ film, start }) => {
+      const place = Math.max(0, time - start) + INSIDE;
       film.playbackRate = 1;
-      film.currentTime = Math.min(time + INSIDE, this.duration);
+      if (!film.readyState || Math.abs(film.currentTime - place) < 0.001) return null;
+      const seeked = new Promise((done) => film.addEventListener("seeked", done, { once: true }));
+      film.currentTime = place;
       return Promise.race([seeked, wait(1)]);
     }));
   }

@@ -35,13 +35,15 @@ from avtool.page import EMBEDDED_BYTES, Film, Heat, Lane, Page
 from avtool.page.film import film
 from avtool.pipelines import pipeline, worker
 from avtool.pipelines.show.index import index
-from avtool.save import save
+from avtool.save import replacing, save
+from avtool.save.video import without_sound
 from avtool.scratch import temporary_folder
 from avtool.speakers.tracks import tracks_of
-from avtool.values import Array, Audio, Video
+from avtool.values import Array, Audio, Frames, Video
 
 PAGE, FILM = "page", "film"  # fields of a job
 PLAYED = {"h264", "vp8", "vp9", "av1"}  # by every browser
+LATE = 0.01  # seconds; of a film that starts later browsers make different things
 POSTER = 240  # pixels
 WIDEST = 1280  # pixels of a film that has to be made for the page
 
@@ -128,9 +130,10 @@ def complete(request: Request, job: Job, tick: Tick) -> Job:
 
 def _is_played(source: Media, embed: bool | None) -> bool:
     """Whether browsers play a film as it is, or as it is put into the page."""
-    codec, suffix = source.info.video[0].codec, Path(source.info.path).suffix.lower()
+    stream, suffix = source.info.video[0], Path(source.info.path).suffix.lower()
     inside = source.info.bytes <= EMBEDDED_BYTES if embed is None else embed
-    return codec in PLAYED and (inside or suffix in (".mp4", ".m4v", ".webm"))
+    as_it_is = suffix in (".mp4", ".m4v", ".webm") and stream.start < LATE
+    return stream.codec in PLAYED and (inside or as_it_is)
 
 
 def work(request: Request, job: Job, tick: Tick) -> Report:
@@ -146,7 +149,7 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
     names = [name for name in FILES if needs[name]]
     warnings: list[str] = []
     for path in job.outputs.get(FILM, []):
-        save(Video(_small(source), None), [path], name=FILM, title=job.title)
+        _make_film(source, path, job.title)
     if job.outputs[PAGE]:
         with parts(request, job, tick, names, warnings) as found:
             page = _page(request, job, source, tracks, found, tick)
@@ -232,7 +235,8 @@ def _film(request: Request, job: Job, source: Media, folder: Path) -> Film | Non
     path = job.named(FILM, ".mp4") if made is not None else job.source
     size, fps = (stream.width, stream.height), float(stream.fps)
     embed = request.options.embed if made is None else False
-    return film(path, page, folder, size, fps, embed=embed, poster=_poster(source))
+    start = stream.start if made is None or stream.codec in PLAYED else 0.0
+    return film(path, page, folder, size, fps, embed=embed, poster=_poster(source), start=start)
 
 
 def _poster(source: Media) -> Array | None:
@@ -245,7 +249,17 @@ def _poster(source: Media) -> Array | None:
         return next(images, None)
 
 
-def _small(source: Media) -> Any:
+def _make_film(source: Media, path: Path, title: str) -> None:
+    """The pictures of a film as browsers play them."""
+    stream = source.info.video[0]
+    if stream.codec in PLAYED:
+        with replacing(path) as part:
+            without_sound(Path(source.info.path), part, stream.start, suffix=path.suffix)
+    else:
+        save(Video(_small(source), None), [path], name=FILM, title=title)
+
+
+def _small(source: Media) -> Frames:
     """The pictures of a film, small enough for any browser."""
     stream = source.info.video[0]
     scale = min(1.0, WIDEST / max(stream.width, stream.height))
