@@ -182,6 +182,17 @@ def test_files_say_the_same(avtool: Avtool, scene: Path) -> None:
     assert json.loads(ran.out)["heard"][0] in facts["probability"]
 
 
+def test_its_page_has_a_lane_for_each_kind(avtool: Avtool, scene: Path) -> None:
+    assert avtool("sounds", scene, "--page", "-f", "json", "--start", "1").code == 0
+    told = json.loads(Path("scene.sounds.json").read_text())
+    page = Path("scene.sounds.html").read_text()
+    data = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    lanes = {lane["name"]: lane["speaking"] for lane in data["lanes"]}
+    assert lanes.keys() == {"Sound"} | told["probability"].keys()
+    starts = [s["start"] - 1 for s in told["sounds"] if s["kind"] == "Speech"]
+    assert [start for start, _ in lanes["Speech"]] == pytest.approx(starts, abs=0.01)
+
+
 def test_nothing_is_told_of_silence(avtool: Avtool, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "silence.wav", np.zeros(2 * RATE), RATE)
     soundfile.write(tmp_path / "short.wav", 0.1 * np.ones(1), RATE)

@@ -43,6 +43,7 @@ def sounds(
     weights: Weights = None,
     out: opt.Out = None,
     format: opt.Formats = None,
+    page: opt.Page = False,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
     jobs: opt.Jobs = None,
@@ -76,7 +77,9 @@ def sounds(
                 "--teach takes its folder alone; then use --weights with what it wrote"
             )
         raise typer.Exit(learn(teach, out, request, overwrite=overwrite, json=json))
-    plan = Plan({"sounds": formats(Sounds)}, format or [], ["json", "png"], out)
+    usual = ["json", "png"]
+    wanted = [*(format or usual), "html"] if page else format or []
+    plan = Plan({"sounds": (*formats(Sounds), ".html")}, wanted, usual, out)
     batch = Batch(inputs, files, jobs, cluster, overwrite, retry_failed, json)
     execute(batch, plan, work, request)
 

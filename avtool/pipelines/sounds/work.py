@@ -10,11 +10,15 @@ from avtool.batch.request import Report, Request, Tick
 from avtool.cli.drive import drive
 from avtool.cli.terminal import say
 from avtool.errors import InputError, MediaError
+from avtool.media import Spec
 from avtool.models.yamnet import Moment, YAMNet, moments
+from avtool.page import Lane, Page
 from avtool.pipelines.sounds import pipeline
 from avtool.pipelines.sounds.pipeline import Models, Options
 from avtool.pipelines.sounds.probe import taught
+from avtool.pipelines.sounds.values import Sounds
 from avtool.save import replacing, save
+from avtool.values import Audio
 
 _models: dict[Options, Models] = {}  # read once in each process
 
@@ -34,7 +38,11 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
     models = _models[request.options]
     found = pipeline.run(clip, request.options, models=models).sounds
     for paths in job.outputs.values():
-        save(found, paths, name="sounds", title=job.title)
+        pages = [path for path in paths if path.suffix == ".html"]
+        save(found, [p for p in paths if p not in pages], name="sounds", title=job.title)
+        if pages:
+            whole = source.clip(request.part(Spec(audio=True, channel=0)))
+            save(_page(found, whole.sound(), job.title), pages, name="sounds", title=job.title)
     warnings = [*clip.warnings]
     if not found.sounds:
         warnings.append(f"no sound in it is {request.options.threshold:.0%} likely")
@@ -44,6 +52,17 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
         warnings=warnings,
         facts={"heard": list(found.lanes)},
     )
+
+
+def _page(found: Sounds, sound: Audio, title: str) -> Page:
+    """The sound, and a lane for each kind; the page's time begins where the part does."""
+    lanes = [Lane("Sound", voice=sound)]
+    for kind in found.lanes:
+        spans = [
+            (s.start - found.start, s.end - found.start) for s in found.sounds if s.kind == kind
+        ]
+        lanes.append(Lane(kind, speaking=spans))
+    return Page(title, found.end - found.start, lanes=lanes)
 
 
 def teach(folder: str, out: str | None, request: Request, *, overwrite: bool, json: bool) -> int:
