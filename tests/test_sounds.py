@@ -161,7 +161,7 @@ def test_kinds_are_asked_for_by_name_or_group() -> None:
         Options(kinds="xyzzyx")
     for wrong in ({"threshold": 0.0}, {"threshold": 1.0}, {"top": 0}):
         with pytest.raises(InputError, match=f"--{next(iter(wrong))}"):
-            Options(**wrong)  # type: ignore[arg-type]
+            Options(**wrong)
 
 
 def test_files_say_the_same(avtool: Avtool, scene: Path) -> None:
