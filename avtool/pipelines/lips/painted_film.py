@@ -85,7 +85,7 @@ def painted_film(
         [steady(spool, each.number, painted) for each in samples],
         says,
         gap(moved.lips(amounts)),
-        openings(spool)[painted],
+        openings(spool)[strength == strength.max()],
         copy(painter),
     )
     wide *= energy
