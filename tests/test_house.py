@@ -37,7 +37,7 @@ WITHIN = [
     ["train", "evaluate", "work"],
     ["audit", "page"],
     ["pipeline"],
-    ["fusion", "idle_motion", "moments"],
+    ["fusion", "idle_motion", "moments", "painted_film"],
     ["calibration", "cues", "video_face", "speech_to_motion"],
     ["draw", "values", "model"],  # a value's writers draw it
 ]

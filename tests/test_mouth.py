@@ -14,7 +14,7 @@ from avtool.models import weights
 from avtool.pipelines.lips.model import LipMotion
 from avtool.pipelines.lips.speech_to_motion import Motion
 from avtool.pipelines.lips.warp import Painter, lip_edges
-from avtool.pipelines.lips.warp.mouth_interior import JAW, LEFT, drawn
+from avtool.pipelines.lips.warp.mouth_interior import JAW, LEFT, between, drawn
 from avtool.pipelines.lips.warp.splines import Grid
 from avtool.pipelines.lips.warp.topology import EYES, MOUTH, Pose
 from avtool.values import Array
@@ -263,6 +263,21 @@ def test_teeth_are_white_in_the_light_of_the_picture(
     painted[cheeks[:, 0]] = (image[cheeks[:, 0]] * [1.0, 0.85, 0.6]).astype(np.uint8)
     other = teeth(painted)
     np.testing.assert_allclose(other / other.sum(), plain / plain.sum(), atol=0.025)
+
+
+def test_rows_of_teeth_part_along_their_edges() -> None:
+    """Two rows that are clenched, between them a line that is bent as an arch and as teeth are."""
+    density, wide = 200.0, 168
+    x = (np.arange(wide) + 0.5) / density + LEFT
+    line = 62 - 120 * x**2 + 2 * np.sin(2 * np.pi * x / 0.08)
+    y = np.arange(130)[:, None]
+    grey = np.where(np.abs(y - line) < 1.5, 120, 230) * np.ones((130, wide))
+    mouth = (np.abs(x) < 0.2) & (y > 40) & (y < 95)
+    plate = np.where(mouth, grey, 60)[..., None].repeat(3, 2).astype(np.uint8)
+    found, parted = between(plate, mouth.astype(np.uint8), np.arange(41, 95), density)
+    within = np.abs(x) < 0.18
+    assert parted and np.abs(found - line)[within].max() < 2.5
+    assert np.ptp(line[within]) > 5  # which no straight cut follows
 
 
 def test_drawn_teeth_are_an_arch_that_ends_in_the_dark() -> None:

@@ -7,7 +7,7 @@ of the wanted one is seen, both are straight lines over a few pictures, and so c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -15,22 +15,22 @@ import numpy as np
 
 from avtool.face import LIPS, Landmarker, align
 from avtool.face.landmarks import EYES, Square
-from avtool.pipelines.lips.speech_to_motion import gap
+from avtool.pipelines.lips.speech_to_motion import CORNERS, gap
 from avtool.pipelines.lips.warp import Painter, lip_edges
 from avtool.pipelines.lips.warp.topology import Pose
 from avtool.values import Array
 
-SAMPLES = 48  # pictures of a film that are painted
+SAMPLES = 96  # pictures of a film that are painted
 SIDE = 400  # pixels of a sample at most: the face and half as much around it
 FEWEST = 12  # samples that tell a line
 ROUNDS = 3  # of painting and looking again
 GOLDEN = (5**0.5 - 1) / 2  # of which the multiples fill 0 to 1 evenly
 SLOWLY = 0.6  # as lips that all but touch open by more than twice as much for twice the motion
 STILL = 0.01  # eyes' distances: what opens less shows nothing
-WIDE = 0.6, 2.0  # least and most of what is said beside the usual motion
+SAID = 0.35, 2.5  # least and most of what is said beside the usual motion
 MORE = 0.08  # by which a mouth moves further than the mesh tells, on five people
 FURTHER = -0.4, 0.6  # least and most of that factor
-USUAL_FALL, FALL = 0.5, (0.25, 1.2)  # of what is left of the motion, with that factor
+FALL = 0.5, 0.25  # of what is left of the motion, with that factor: usually, and its spread
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,16 +58,33 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Mouth:
-    """A film's mouth: the closed one in head coordinates [468, 3], how far speech moves each of
-    its points [468, 1], and by how much further than the mesh tells it moves.
+    """A film's mouth: the closed one in head coordinates, how far speech moves each of its points
+    [468, 1], and by how much further than the mesh tells it moves.
+
+    Args:
+        rests: the closed mouth as the face's mood is, [n, 468, 3], one every ``step`` pictures.
     """
 
-    rest: Array
+    rests: Array
     reach: Array
+    step: int = 1
     more: float = MORE
 
+    def rest(self, number: int) -> Array:
+        """The closed mouth in a picture, float32 [468, 3]."""
+        place = min(number / self.step, len(self.rests) - 1)
+        low = min(int(place), max(0, len(self.rests) - 2))
+        near = self.rests[low : low + 2]
+        return np.asarray(near[0] + np.float32(place - low) * (near[-1] - near[0]))
+
     def laid(
-        self, points: Array, own: Array, further: Array, says: Array, share: float = 1.0
+        self,
+        number: int,
+        points: Array,
+        own: Array,
+        further: Array,
+        says: Array,
+        share: float = 1.0,
     ) -> tuple[Array, Array]:
         """A picture's mesh and where it shall be, float32 [468, 3] in pixels.
 
@@ -75,10 +92,10 @@ class Mouth:
             points: the mesh as found; own: the same without jitter, in head coordinates;
             further: how much further out the lips end; says: [468, 3], away from the closed mouth.
         """
-        pose = Pose.of(points)
-        said = own + self.reach * (self.rest + says - own)
+        pose, rest = Pose.of(points), self.rest(number)
+        said = own + self.reach * (rest + says - own)
         said = lip_edges.ended(said, lip_edges.usual(said))
-        own = lip_edges.ended(own + self.more * self.reach * (own - self.rest), further)
+        own = lip_edges.ended(own + self.more * self.reach * (own - rest), further)
         target = own + share * (said - own)
         return pose.laid(points, own), pose.laid(points, target)
 
@@ -111,28 +128,68 @@ def fitted(
     before = gap(np.array([mesh for mesh, _ in meshes])[:, list(LIPS)]) if meshes else np.empty(0)
     if len(before) < FEWEST or _range(before) < STILL or not _range(opens):
         return mouth, wide
-    # Each sample twice, with what is said so mixed that it has nothing to do with the film.
-    twice = np.repeat(np.arange(len(samples)), 2)
-    mixed = (np.arange(len(twice)) * GOLDEN % 1 * len(opens)).astype(int)
-    said = np.argsort(opens, kind="stable")[mixed]
-    terms = np.stack([np.ones(len(twice)), before[twice], opens[said], opens[said] ** 2], 1)
-    landmarker, tried = Landmarker(), list[tuple[float, float]]()
-    for _ in range(ROUNDS):
-        found = []
-        for place, number in zip(twice.tolist(), said.tolist(), strict=True):
-            (mesh, further), (moved, drop) = meshes[place], says(number)
-            points, target = mouth.laid(samples[place].points, mesh, further, wide * moved)
-            made = painter.paint(samples[place].image, points, target, wide * drop)
-            found.append(_open(landmarker, made, samples[place].points))
-        left = float(np.linalg.lstsq(terms, np.array(found), rcond=None)[0][1])
-        tried.append((mouth.more, left))
-        (m0, left0), (m1, left1) = tried[-2:] if len(tried) > 1 else (tried[0], tried[0])
-        fall = (left0 - left1) / (m1 - m0) if m1 != m0 else USUAL_FALL
-        more = mouth.more + left / float(np.clip(fall, *FALL))
-        mouth = replace(mouth, more=float(np.clip(more, *FURTHER)))
-        less = _range(own) / max(_range(np.array(found)), 1e-3)
-        wide = float(np.clip(wide * less**SLOWLY, *WIDE))
+    told = list[tuple[Array, Array]]()
+    order = np.argsort(opens, kind="stable")
+    places = np.arange(len(samples))
+    numbers = np.minimum([each.number for each in samples], len(opens) - 1)
+    for turn in range(ROUNDS):
+        # What has nothing to do with the film tells what is left of it, and what is said in just
+        # that picture how far it will open; so the last round is of that alone.
+        said = order[((places * GOLDEN + turn / ROUNDS) % 1 * len(opens)).astype(int)]
+        now = ((places + turn) % 2 == 0) | (turn == ROUNDS - 1)
+        said[now] = numbers[now]
+        found, across = _tried(mouth, wide, samples, meshes, map(says, said.tolist()), painter)
+        words = np.stack([np.ones(len(said)), opens[said], opens[said] ** 2, across], 1)
+        line = np.linalg.lstsq(words, found, rcond=None)[0]
+        # The whole film as those samples tell it, which are themselves in it.
+        every = line[0] + line[1] * opens + line[2] * opens**2 + line[3] * across.mean()
+        every = every + np.resize(found - words @ line, len(opens))
+        every[said[now]] = found[now]
+        if turn < ROUNDS - 1:
+            # What the words leave unexplained is the film's motion, the less the larger the factor.
+            off, film = (
+                row - words @ np.linalg.lstsq(words, row, rcond=None)[0] for row in (found, before)
+            )
+            told.append((np.stack([film, -mouth.more * film], 1), off))
+            mouth = replace(mouth, more=_more(told))
+        less = _range(own) / max(_range(every), 1e-3)
+        wide = float(np.clip(wide * less**SLOWLY, *SAID))
     return mouth, wide
+
+
+def _tried(
+    mouth: Mouth,
+    wide: float,
+    samples: Sequence[Sample],
+    meshes: Sequence[tuple[Array, Array]],
+    says: Iterable[tuple[Array, float]],
+    painter: Painter,
+) -> tuple[Array, Array]:
+    """How far the lips of painted samples are found open, and how much wider from corner to corner
+    what they say makes them, [samples] each.
+    """
+    landmarker, rows = Landmarker(), []
+    for sample, mesh, (moved, drop) in zip(samples, meshes, says, strict=True):
+        points, target = mouth.laid(sample.number, sample.points, *mesh, wide * moved)
+        made = painter.paint(sample.image, points, target, wide * drop)
+        across = float(moved[CORNERS[1], 0] - moved[CORNERS[0], 0])
+        rows.append((_open(landmarker, made, sample.points), across))
+    found, wider = np.array(rows).T
+    return found, wider
+
+
+def _more(told: Sequence[tuple[Array, Array]]) -> float:
+    """The factor with which nothing is left of a film's motion, by what was seen with others.
+
+    Args:
+        told: of each round, the film's opening and that times the factor tried, [samples, 2], and
+            the opening found, [samples], without what the words explain in either.
+    """
+    terms, off = (np.concatenate(each) for each in zip(*told, strict=True))
+    weight = off.std() / FALL[1]  # of what is usual beside what was seen
+    terms = np.concatenate([terms, [[0.0, weight]]])
+    left, fall = np.linalg.lstsq(terms, np.append(off, weight * FALL[0]), rcond=None)[0]
+    return float(np.clip(left / max(float(fall), FALL[0] / 2), *FURTHER))
 
 
 def _range(opened: Array) -> float:

@@ -10,19 +10,15 @@ et al. did in "Video Rewrite" (1997).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from copy import copy
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice
 from math import ceil
 from typing import Literal
 
 import numpy as np
 
 from avtool.errors import InputError
-from avtool.face import LIPS, Landmarker, align, track
-from avtool.face.landmarks import EYES
-from avtool.face.lip_points import opening
+from avtool.face import Landmarker, align, track
 from avtool.head import model
 from avtool.head.hairdo import Hairdo
 from avtool.head.model import UNITS
@@ -33,48 +29,28 @@ from avtool.head.shade import Appearance
 from avtool.media import Clip, Spec
 from avtool.models.speech_frontend import PHONES
 from avtool.pipelines.lips.breath import LivingPhoto
-from avtool.pipelines.lips.calibration import Mouth, Sample, fitted
 from avtool.pipelines.lips.idle_motion import IdleMotion, eyes_open
 from avtool.pipelines.lips.model import LipMotion
 from avtool.pipelines.lips.moments import Moments
-from avtool.pipelines.lips.speech_to_motion import CHIN, Motion, gap, motion
+from avtool.pipelines.lips.painted_film import Made, apart, painted_film
+from avtool.pipelines.lips.speech_to_motion import CHIN, Motion, motion
 from avtool.pipelines.lips.values import Curves, Mouths
-from avtool.pipelines.lips.video_face import (
-    FaceVideo,
-    closed,
-    eased,
-    look,
-    mesh_of,
-    openings,
-    ping_pong,
-    size,
-    steady,
-    turned,
-)
+from avtool.pipelines.lips.video_face import FaceVideo, size, turned
 from avtool.pipelines.lips.warp import Painter, lip_edges
-from avtool.pipelines.lips.warp.topology import MOUTH, Pose
+from avtool.pipelines.lips.warp.topology import Pose
 from avtool.signal.resample import streamed
-from avtool.spool import Spool
-from avtool.values import FPS as TRACKED
 from avtool.values import RATE, Array, Audio, Frames, Mesh
 
 SPEC = Spec(audio=True, channel=0)
 NOTE = "Synthetic: the mouth in these pictures was made by avtool lips; nobody said this."
-SHUTTER = np.array([0.25, 0.5, 0.25], np.float32)
-RINGS = [point for ring in MOUTH.upper + MOUTH.lower for point in ring]
 FPS = 25  # of what was no video, unless another of the rates is asked for
 RATES = (25, 30, 50, 60)
 ENERGY = (0.5, 1.5)  # least and most
 SIZE = 512, 576  # of the drawn head's pictures
 IDENTITY = {"sex": 0.0, "age": 30.0, "caucasian": 1.0, "asian": 0.4, "african": 0.3}
 DRAWN = Appearance(style=Hairdo(length=0.5, volume=0.0, curl=0.05, parting=0.35))
-WIDE = 0.61, 1.05  # least and most of a film's mouth beside the usual one
 UPPER_LIP, LOWER_LIP = 13, 14  # points of the mesh, the middle of the inner lips
 WIDEST = 0.30  # eyes' distances that the mouth of a photo may be open
-FLESH = 0.04  # seconds over which the flesh around the lips follows them
-
-
-Made = tuple[Frames, int, Callable[[int], Array]]  # pictures, how many, the face's box in each
 
 
 @dataclass(frozen=True)
@@ -192,7 +168,8 @@ def run(
     passed: list[tuple[float, float]] = []
     changed: list[tuple[int, float]] = []
     if isinstance(source, FaceVideo):
-        frames, count, box = _film(source, usual, options, passed, changed)
+        wanted = _count(usual, source.frames.fps) if options.length == "speech" else None
+        frames, count, box = painted_film(source, usual, wanted, options.energy, passed, changed)
         first = next(source.frames.images())
     else:
         first = image = _drawn() if source is None else source
@@ -267,10 +244,10 @@ def _photo(
     if not turned(align(points)[1][2, 2]):
         raise InputError("the face is turned too far away; give a photo that looks ahead")
     pose = Pose.of(points)
-    apart = float(pose.own[LOWER_LIP, 1] - pose.own[UPPER_LIP, 1])
-    if apart > WIDEST:
+    wide = float(pose.own[LOWER_LIP, 1] - pose.own[UPPER_LIP, 1])
+    if wide > WIDEST:
         raise InputError(
-            f"the mouth is open by {100 * apart:.0f} % of the eyes' distance, too wide to be shut "
+            f"the mouth is open by {100 * wide:.0f} % of the eyes' distance, too wide to be shut "
             f"again; give a photo with closed lips, or open by less than {100 * WIDEST:.0f} %"
         )
     if not eyes_open(pose.own):
@@ -291,7 +268,7 @@ def _photo(
         for number, (time, amounts) in enumerate(zip(times, moved.at(times), strict=True)):
             own = rest + moved.mesh(amounts)
             own = lip_edges.ended(own, lip_edges.usual(own))
-            changed.append((number, _apart(ended, own)))
+            changed.append((number, apart(ended, own)))
             if manner:
                 own = manner.pose_at(own, time)
             made = painter.paint(image, there, pose.laid(points, own), moved.drop(amounts))
@@ -309,101 +286,6 @@ def _drawn() -> Array:
     return render(head, head.shape(IDENTITY), DRAWN, Camera(*SIZE))
 
 
-def _film(
-    film: FaceVideo,
-    moved: Motion,
-    options: Options,
-    passed: list[tuple[float, float]],
-    changed: list[tuple[int, float]],
-) -> Made:
-    fps = film.frames.fps
-    wanted = _count(moved, fps) if options.length == "speech" else None
-    painter, spool = Painter(), Spool()
-    samples: list[Sample] = []
-    seen = look(film, moved, painter, spool, wanted, samples)
-    if not seen.any():
-        raise InputError("its face is always turned away or hidden, so no mouth can be painted")
-    strength = eased(seen, fps)
-    mouth = Mouth(closed(spool, seen, moved), moved.reach[:, None])
-    count = wanted or len(seen)
-    times = np.arange(count) / float(fps)
-    # A shutter is open while lips move; the flesh around them is slower than they are.
-    amounts, slow = (_blurred(moved, times, each) for each in (0.5 / float(fps), FLESH))
-
-    def says(number: int) -> tuple[Array, float]:
-        own = moved.mesh(slow[number])
-        own[RINGS] = moved.mesh(amounts[number])[RINGS]
-        return own, moved.drop(amounts[number])
-
-    samples = [each for each in samples if seen[each.number] > 0]
-    mouth, wide = fitted(
-        mouth,
-        as_wide(film.track.lips, moved),
-        samples,
-        [steady(spool, each.number, seen) for each in samples],
-        says,
-        gap(moved.lips(amounts)),
-        openings(spool)[seen > 0],
-        copy(painter),
-    )
-    wide *= options.energy
-
-    def images() -> Iterator[Array]:
-        passed.clear()
-        changed.clear()
-        for number, (place, image) in enumerate(islice(ping_pong(film, len(seen)), count)):
-            share = strength[place]
-            if not share:
-                _note(passed, number, fps)
-                yield image
-                continue
-            points = mesh_of(spool.part(place, place + 1))[0]
-            own, further = steady(spool, place, seen)
-            motion, drop = says(number)
-            points, target = mouth.laid(points, own, further, wide * motion, share)
-            eyes = float(np.hypot(*np.diff(points[EYES, :2], axis=0)[0]))
-            changed.append((number, _apart(points, target) / eyes))
-            yield painter.paint(image, points, target, wide * drop * share)
-
-    def box(number: int) -> Array:
-        place = np.searchsorted(film.track.frames, round(number / fps * TRACKED))
-        return np.asarray(film.track.boxes[min(int(place), len(film.track.boxes) - 1)])
-
-    return Frames(images, fps, film.frames.width, film.frames.height), count, box
-
-
-def as_wide(lips: Array, moved: Motion) -> float:
-    """How wide a face's mouth opens in its film, beside the usual one.
-
-    Shape:
-        lips: [frames, 40, 3], in head coordinates.
-    """
-    own, usual = (
-        float(np.ptp(np.quantile(opening(each), [0.2, 0.95])))
-        for each in (lips, moved.lips(moved.amounts))
-    )
-    return float(np.clip(own / max(usual, 1e-3), *WIDE))
-
-
-def _blurred(moved: Motion, times: Array, apart: float) -> Array:
-    """The amounts at times, by those so many seconds before and after too."""
-    near = [moved.at(np.clip(times + k * apart, 0, moved.seconds)) for k in (-1, 0, 1)]
-    return np.tensordot(SHUTTER, near, 1)
-
-
 def _count(moved: Motion, fps: Fraction) -> int:
     """Pictures that last as long as the speech, to the next whole one."""
     return max(1, ceil(round(moved.seconds * fps, 6)))  # 0.28 s are 7 at 25, not 8
-
-
-def _apart(own: Array, target: Array) -> float:
-    """How far the lips move between meshes [468, 3], mean over their points."""
-    return float(np.hypot(*(target - own)[list(LIPS), :2].T).mean())
-
-
-def _note(passed: list[tuple[float, float]], number: int, fps: Fraction) -> None:
-    """A picture more that was passed through."""
-    start, end = float(number / fps), float((number + 1) / fps)
-    if passed and abs(passed[-1][1] - start) < 1e-6:
-        start = passed.pop()[0]
-    passed.append((start, end))

@@ -32,9 +32,11 @@ AHEAD = 0.6  # seconds before a sound in which it may open for it
 CHIN, LOWER = 152, 17  # points of the mesh
 INNER_UPPER, INNER_LOWER = list(LIPS_INNER[19:10:-1]), list(LIPS_INNER[1:10])
 OUTER_UPPER, OUTER_LOWER = list(LIPS_OUTER[19:10:-1]), list(LIPS_OUTER[1:10])
+CORNERS = [61, 291, 78, 308]
 PICTURES = 25  # a second, of faces that are looked at
 DEEP = 40.0  # dB below the loudest at which a loudness-driven mouth is closed
 FARTHEST = 2.0  # eyes' distances that a point may move; ours move 0.3
+STAYS = 0.35  # of an upper lip beside corners, when a mouth is shut
 TOUCH = 0.008  # what the mesh leaves between closed lips, eyes' distance 1
 # What a mouth does when it speaks; the others are moods.
 SPEAKING = (
@@ -98,7 +100,7 @@ class Motion:
 
     def shut(self, own: Array) -> Array:
         """A face [468, 3] in head coordinates with its lips closed, by the likeliest motion that
-        leaves them as thick as they are.
+        leaves them as thick as they are, and their corners in place.
         """
         apart = own[INNER_LOWER, 1] - own[INNER_UPPER, 1]
         parts = self.shapes[:, INNER_LOWER, 1] - self.shapes[:, INNER_UPPER, 1]
@@ -106,7 +108,10 @@ class Motion:
             self.shapes[:, outer, 1] - self.shapes[:, inner, 1]
             for outer, inner in ((OUTER_UPPER, INNER_UPPER), (OUTER_LOWER, INNER_LOWER))
         ]
-        told = np.concatenate([parts, *thick], 1)
+        # What smiles does not stop: corners stay, and the upper lip more than the lower one.
+        corners = self.shapes[:, CORNERS, :2].reshape(len(parts), -1)
+        upper = STAYS * self.shapes[:, INNER_UPPER, 1]
+        told = np.concatenate([parts, *thick, corners, upper], 1)
         wanted = np.zeros(told.shape[1])
         wanted[: len(apart)] = np.maximum(apart - TOUCH, 0)
         size = 1e-5 * np.eye(len(told))  # as likely as the shapes' amounts, which are about 1

@@ -33,7 +33,10 @@ ALIKE = 0.07  # of white: coarse portraits of one face in a film differ by less 
 SHOWN = 0.12  # of an open mouth, teeth in a picture that the mouth's inside is taken from
 LOWEST = 5  # of the lips' points: the middle of the lower lip's edge
 STEADY = np.array([-3, 12, 17, 12, -3]) / 35
+JITTER = 0.005  # eyes' distances that the lips' opening is found wrong by
 EDGES = 2 * len(lip_edges.INNER[0])
+MOOD = Fraction(1, 2)  # seconds between two closed mouths
+SLOW = 2  # times that long from the middle of a mean to its end
 EASE = Fraction(1, 3)  # seconds over which a mouth is eased in where a face comes or goes
 LOOKED = Spec(frames=True, fps=Fraction(TRACKED))  # what a film's tracks are found in
 
@@ -157,7 +160,7 @@ def look(
     """
     track, fps = film.track, film.frames.fps
     gaps = opening(track.lips)
-    wide, shut = np.quantile(gaps, [0.93, 0.2])
+    wide, shut = np.quantile(gaps, [0.6, 0.2])
     low = float(np.median(track.lips[gaps <= shut][:, LOWEST, 1]))
     frontal: list[float] = []
     lookout = Lookout()
@@ -206,20 +209,24 @@ def mesh_of(rows: Array) -> Array:
     return np.asarray(rows[:, : 3 * POINTS].reshape(-1, POINTS, 3))
 
 
-def steady(spool: Spool, place: int, seen: Array) -> tuple[Array, Array]:
+def steady(spool: Spool, place: int, painted: Array) -> tuple[Array, Array]:
     """A picture's mesh in head coordinates, [468, 3], and how much further out the lips end,
     [2, 9], without the jitter of their finding.
 
     A parabola through five pictures (Savitzky & Golay 1964), so that what moves is not late.
     """
     first, weight = place - len(STEADY) // 2, STEADY
-    if first < 0 or (seen[first : first + len(STEADY)] > 0).sum() != len(STEADY):
+    if first < 0 or painted[first : first + len(STEADY)].sum() != len(STEADY):
         first, weight = place, np.ones(1)
     rows = spool.part(first, first + len(weight))
+    meshes = align(mesh_of(rows))[0]
     own, further = (
-        np.tensordot(weight, each, 1).astype(np.float32)
-        for each in (align(mesh_of(rows))[0], rows[:, 3 * POINTS :])
+        np.tensordot(weight, each, 1).astype(np.float32) for each in (meshes, rows[:, 3 * POINTS :])
     )
+    # What opens or shuts the lips by more than jitter does is so quick, and is followed.
+    here = meshes[place - first]
+    quick = float(gap(here[list(LIPS)]) - gap(own[list(LIPS)])) / JITTER
+    own += np.float32(quick**2 / (1 + quick**2)) * (here - own)
     return own, further.reshape(2, -1)
 
 
@@ -240,19 +247,26 @@ def eased(seen: Array, fps: Fraction) -> Array:
     return np.asarray(np.maximum(least, ramp).min(1))
 
 
-def closed(spool: Spool, seen: Array, moved: Motion) -> Array:
-    """The face's closed mouth in head coordinates, float32 [468, 3]: the least open fifth."""
-    own = (align(mesh_of(rows))[0] for rows in spool.blocks())
-    gaps = np.concatenate([opening(rows[:, LIPS]) for rows in own])
-    gaps[seen <= 0] = np.inf
-    few = gaps <= np.quantile(gaps[seen > 0], 0.2)
-    total, first = np.zeros((POINTS, 3)), 0
+def closed(spool: Spool, painted: Array, moved: Motion, step: int) -> Array:
+    """The face's closed mouth as its mood is, float32 [n, 468, 3] in head coordinates, one every
+    ``step`` pictures.
+
+    What lips and cheeks do slowly is a smile or none, and stays; speech is quicker.
+    """
+    total = np.zeros((1 + len(painted) // step, POINTS, 3))
+    weight = np.zeros((len(total), 1, 1))
+    first = 0
     for rows in spool.blocks():
-        part = few[first : first + len(rows)]
+        shown = first + np.flatnonzero(painted[first : first + len(rows)])
+        own, places = align(mesh_of(rows[shown - first]))[0], shown / step
         first += len(rows)
-        if part.any():
-            total += align(mesh_of(rows[part]))[0].sum(0)
-    return moved.shut((total / few.sum()).astype(np.float32))
+        away = np.abs(places - np.arange(len(total))[:, None]) / SLOW
+        near = np.where(away < 1, 1 + np.cos(np.pi * away), 0)
+        total += np.tensordot(near, own, 1)
+        weight += near.sum(1)[:, None, None]
+    usual = total.sum(0) / weight.sum()  # stays where the face is hidden for long
+    # Once leaves some of a wide opening.
+    return np.stack([moved.shut(moved.shut(each)) for each in (total + usual) / (weight + 1)])
 
 
 def openings(spool: Spool) -> Array:

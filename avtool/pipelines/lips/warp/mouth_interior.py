@@ -18,12 +18,13 @@ from avtool.values import Array
 DEPTH = -0.22  # z of the front teeth in head coordinates
 LEFT, TOP, WIDE, HIGH = -0.42, -0.25, 0.84, 0.65  # a plate, head units around the closed lips
 FINEST = 500.0  # pixels of a plate to a head unit at most
+DARK = np.array([0.20, 0.09, 0.08])  # of the skin's light, deep in a mouth
 DIP = 0.7  # of the teeth's brightness: what is darker is a gap below them
-LONGEST = 0.085  # head units below where lips meet, that an upper tooth may reach
+SHORTEST, LONGEST = 0.02, 0.085  # head units below where lips meet, that upper teeth reach
 JAW = 0.9  # how far the lower teeth sink for a chin that sinks by 1
 
 # Widths of the teeth from the middle outwards, in head units of some 90 mm.
-ENAMEL = np.array([0.98, 0.95, 0.88])  # beside what is white
+ENAMEL = np.array([0.98, 0.96, 0.92])  # beside what is white
 GAP = 0.24  # of the light that is missing between two teeth
 CORNER = (0.10, 0.27)  # head units from the middle, from where teeth get dark to where they are
 UPPER = (0.094, 0.074, 0.082, 0.076, 0.074, 0.1)
@@ -64,7 +65,7 @@ def drawn(unit: float, rest: tuple[float, float], white: Array, skin: Array) -> 
     x = (np.arange(round(WIDE * density)) + 0.5) / density + LEFT
     y = ((np.arange(round(HIGH * density)) + 0.5) / density + TOP)[:, None]
     soft = max(0.008, 1.2 / density)
-    dark = np.array([0.20, 0.09, 0.08]) * skin
+    dark = DARK * skin
     gum = np.array([0.62, 0.36, 0.36]) * skin
     flesh = np.array([0.60, 0.34, 0.33]) * skin
 
@@ -123,7 +124,7 @@ def drawn(unit: float, rest: tuple[float, float], white: Array, skin: Array) -> 
 
 
 def taken(
-    image: Array, points: Array, drop: float, rest: tuple[float, float]
+    image: Array, points: Array, drop: float, rest: tuple[float, float], skin: Array
 ) -> MouthLayers | None:
     """The inside of this picture's open mouth; None if it is too small to be cut out."""
     pose = Pose.of(points)
@@ -158,7 +159,30 @@ def taken(
     colours[nearest[mouth > 0]] = plate[mouth > 0]
     around = cv2.GaussianBlur(colours[nearest], (0, 0), max(0.5, 0.008 * density))
     away = eased(far / (0.02 * density))[..., None]
-    middle = plate[rows[0] : rows[-1] + 1, np.abs(np.arange(size[0]) / density + LEFT) < 0.07]
+    split, parted = between(plate, mouth, rows, density)
+    dark = np.minimum(np.percentile(plate[mouth > 0], 4, axis=0), DARK * skin)
+    fade = np.exp(-far / (0.05 * density))[..., None]
+    whole = dark + (plate + away * (around.astype(np.float32) - plate) - dark) * fade
+    down = ((np.arange(size[1])[:, None] - split) / (0.02 * density))[..., None]
+    above, under = 255 * eased(0.5 - down), 255 * parted * eased(1 + down)
+    held = _held(np.concatenate([whole, under], -1))
+    # On the jaw, as it will be with the jaw closed.
+    lift = np.array([[1, 0, 0], [0, 1, -JAW * drop * density]])
+    held = cv2.warpAffine(held, lift, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    skull = _held(np.concatenate([whole, above], -1))
+    return MouthLayers(skull, held, dark.astype(np.uint8), rest, density, seen=True)
+
+
+def between(plate: Array, mouth: Array, rows: Array, density: float) -> tuple[Array, bool]:
+    """The row below which nothing is the upper teeth's, [columns], and whether they hide what is
+    below it no more.
+
+    Args:
+        plate: uint8 RGB [h, w, 3] of which ``mouth`` [h, w] shows the inside, in the middle these
+            ``rows``.
+    """
+    columns = np.arange(plate.shape[1]) / density + LEFT
+    middle = plate[rows[0] : rows[-1] + 1, np.abs(columns) < 0.07]
     light = cv2.GaussianBlur(middle.mean((1, 2))[:, None], (1, 0), 0, sigmaY=len(rows) / 12)[:, 0]
     # The upper teeth are the brightest there, and end where it is darkest below them.
     teeth = int(light[: max(1, 6 * len(light) // 10)].argmax())
@@ -166,22 +190,29 @@ def taken(
     # No dark below them: the teeth hide all that belongs to the jaw.
     parted = bool(light[split] < DIP * light[teeth])
     split = split if parted else len(light)
-    # Teeth that are clenched are two rows, one of them the jaw's.
+    # Teeth that are clenched are two rows, one of them the jaw's, with a line between them.
     lowest = round((LONGEST - TOP) * density) - int(rows[0])
     if lowest < split:
-        split, parted = max(1, lowest), True
-    dark = np.percentile(plate[mouth > 0], 4, axis=0)
-    fade = np.exp(-far / (0.05 * density))[..., None]
-    whole = dark + (plate + away * (around.astype(np.float32) - plate) - dark) * fade
-    down = (np.arange(size[1]) - rows[0] - split) / (0.02 * density)
-    above = np.broadcast_to((255 * eased(0.5 - down))[:, None, None], (*size[::-1], 1))
-    under = np.broadcast_to((255 * parted * eased(1 + down))[:, None, None], (*size[::-1], 1))
-    held = _held(np.concatenate([whole, under], -1))
-    # On the jaw, as it will be with the jaw closed.
-    lift = np.array([[1, 0, 0], [0, 1, -JAW * drop * density]])
-    held = cv2.warpAffine(held, lift, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    skull = _held(np.concatenate([whole, above], -1))
-    return MouthLayers(skull, held, dark.astype(np.uint8), rest, density, seen=True)
+        parted = True
+        shortest = min(round((SHORTEST - TOP) * density) - int(rows[0]), lowest - 1)
+        first = max(0, shortest)
+        split = max(1, first + int(light[first : lowest + 1].argmin()) if lowest > 0 else 1)
+    # It follows the teeth: from the middle out to both sides, where it is dark.
+    grey = cv2.GaussianBlur(plate.mean(2).astype(np.float32), (0, 0), max(0.5, 0.006 * density))
+    level = max(float(light.max()), 1.0)
+    reach = max(1, round(0.04 * density))
+    path = np.full(len(columns), rows[0] + split, np.float64)
+    start = int(np.abs(columns).argmin())
+    for way in (-1, 1):
+        place = path[start]
+        for x in range(start, len(columns) if way > 0 else -1, way):
+            near = np.arange(round(place) - 1, round(place) + 2)
+            near = near[(near >= 0) & (near < len(plate))]
+            cost = grey[near, x] / level + 0.5 * ((near - rows[0] - split) / reach) ** 2
+            if len(near) and mouth[near, x].any():
+                place = float(near[cost.argmin()])
+            path[x] = place
+    return cv2.GaussianBlur(path[None], (0, 0), max(0.5, 0.006 * density))[0], parted
 
 
 def _held(plate: Array) -> Array:

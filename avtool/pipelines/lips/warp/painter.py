@@ -44,7 +44,8 @@ class Painter:
         if gap > 0.05 and (shown := _teeth(image, points)) > least:
             worth = min(gap, WIDE) * _sharpness(image, points) * (0.2 + shown)
         if worth > self._best:
-            plates = inside.taken(image, points, drop, self._where(pose))
+            skin = _light(image, points)[1]
+            plates = inside.taken(image, points, drop, self._where(pose), skin)
             if plates is not None:
                 self._plates, self._best, self._level = plates, worth, _level(image, points)
 
