@@ -255,9 +255,9 @@ def test_an_open_mouth_is_dark_and_hair_is_on_the_head_only(head: model.Head) ->
     )
     changed = np.abs(shut - agape).max(-1) > 20
     # But for single strands of hair, which hangs on the skin that the jaw moves.
-    assert changed[:86].sum() <= 2
+    assert changed[:86].sum() <= 8
     rows, columns = np.nonzero(changed[86:])
-    assert len(rows) > 100 and columns.min() > 50 and columns.max() < 110
+    assert len(rows) > 100 and columns.min() > 48 and columns.max() < 116  # with shadows
     darkest = agape[95:130, 70:90].sum(-1).min()
     assert darkest < shut[95:130, 70:90].sum(-1).min() - 60
     dark, red = (
@@ -289,7 +289,7 @@ def test_hair_of_the_built_in_head_frames_its_face(head: model.Head) -> None:
     sides = hairy[20:118, :80].any(1) & hairy[20:118, 80:].any(1)
     assert sides.all() and not hairy[124:].any()  # down to the jaw, not on the shoulders
     face = np.full((180, 160), False)
-    face[30:50, 60:100] = True  # the forehead
+    face[34:50, 60:100] = True  # the forehead
     face[74:104, 52:110] = face[104:118, 64:96] = True  # below the eyes, the chin
     assert not hairy[face].any()
 

@@ -7,11 +7,15 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from avtool.head import hair
-from avtool.head.light import Colour, srgb
+from avtool.head import facehair, hair, hairdo
+from avtool.head.growth import strands
+from avtool.head.hairdo import Shell
+from avtool.head.light import KEY, Colour, srgb
 from avtool.head.model import REGIONS, Head
 from avtool.head.raster import blended, rasterise
 from avtool.head.shade import SHADERS, Appearance
+from avtool.head.skin import cloth
+from avtool.head.strands import laid
 from avtool.values import Array
 
 
@@ -27,6 +31,7 @@ class Camera:
 
 
 SUPERSAMPLING = 2
+THICK = 0.005  # metres of clothes
 
 
 def render(head: Head, vertices: Array, look: Appearance, camera: Camera) -> Array:
@@ -36,49 +41,86 @@ def render(head: Head, vertices: Array, look: Appearance, camera: Camera) -> Arr
         vertices: float [v, 3], of ``Head.vertices`` and perhaps ``Head.turned``.
     """
     width, height = camera.width * SUPERSAMPLING, camera.height * SUPERSAMPLING
-    mesh = hair.dressed(head, vertices, look.style)
     focal = height / 2 / np.tan(np.radians(camera.fov / 2))
-    depth = camera.distance - mesh.vertices[:, 2]
-    slope = (mesh.vertices[:, :2] - np.array(camera.centre)) / depth[:, None]
-    points = np.column_stack(
-        [width / 2 + focal * slope[:, 0], height / 2 - focal * slope[:, 1], depth]
-    )
+    centre = np.array(camera.centre, np.float32)
+
+    def project(points: Array) -> Array:
+        depth = camera.distance - points[..., 2:]
+        slope = (points[..., :2] - centre) / depth
+        across = np.array([width, height]) / 2 + np.array([focal, -focal]) * slope
+        return np.concatenate([across, depth], -1).astype(np.float32)
+
+    facing = normals(vertices, head.faces)
+    worn = cloth(head.mean, look.collar, 0.004)
+    vertices = vertices + (THICK * worn[:, None]) * facing
+    sun = lit_places(vertices, head.faces, facing, hairdo.grown(head, vertices, look.style))
+    sun += 0.45 * worn * (1 - sun)  # on cloth it is softer
+    points = project(vertices)
     # Normals as the camera sees them: turned so that one which meets it is (0, 0, 1).
-    normal = normals(mesh.vertices, mesh.faces)
-    normal[:, :2] += slope * normal[:, 2:]
-    attributes = np.column_stack([mesh.place, normal, mesh.paint]).astype(np.float32)
-    names = hair.paints(head)
+    normal = facing.copy()
+    normal[:, :2] += (vertices[:, :2] - centre) / points[:, 2:] * normal[:, 2:]
+    growth = hair.growth(head, look.style)
+    attributes = np.column_stack([head.mean, normal, head.paint, growth, sun]).astype(np.float32)
+    names = (*head.paints, "hair", "sun")
 
     image = np.empty((height, width, 3), np.float32)
     image[:] = _background(look.background, height, width)
     flat = image.reshape(-1, 3)
-    lash, locks = REGIONS.index("lash"), mesh.region == hair.LOCKS
-    thin = (mesh.region == lash) | locks
+    solid = np.flatnonzero(head.region != REGIONS.index("lash"))
+    pixel, face, weight = rasterise(points, head.faces[solid], width, height)
+    face = solid[face]
+    corners = head.faces[face]
     nearest = np.full(len(flat), np.inf, np.float32)
-    # Lashes and locks let through what is behind; of locks the far side is drawn first.
-    for layer, turned in ((~thin, 1), (mesh.region == lash, 1), (locks, -1), (locks, 1)):
-        if not layer.any():
-            continue
-        faces, region = mesh.faces[layer][:, ::turned], mesh.region[layer]
-        pixel, face, weight = rasterise(points, faces, width, height, region == lash)
-        corners = faces[face]
-        far = np.einsum("nk,nk->n", weight, depth[corners])
-        front = np.flatnonzero(far < nearest[pixel])
-        if region[0] != hair.LOCKS:
-            nearest[pixel[front]] = far[front]
-        for number, shader in enumerate(SHADERS):
-            here = front[region[face[front]] == number]
-            if len(here):
-                values = blended(attributes, corners[here], weight[here])
-                patch = dict(zip(names, values[:, 6:].T, strict=True))
-                patch |= {"place": values[:, :3], "normal": values[:, 3:6]}
-                patch["behind"] = flat[pixel[here]] if thin[layer][0] else values[:, :0]
-                flat[pixel[here]] = shader(look, patch)
+    nearest[pixel] = np.einsum("nk,nk->n", weight, points[corners, 2])
+    for number, shader in enumerate(SHADERS[: len(REGIONS)]):
+        here = np.flatnonzero(head.region[face] == number)
+        if len(here):
+            values = blended(attributes, corners[here], weight[here])
+            patch = dict(zip(names, values[:, 6:].T, strict=True))
+            flat[pixel[here]] = shader(
+                look, patch | {"place": values[:, :3], "normal": values[:, 3:6]}
+            )
+    # Hair lies on the skin and lets through what is behind.
+    dense = float(focal / camera.distance / 3000)
+    locks = strands(head, vertices, look, dense)
+    for each in (*facehair.strands(head, vertices, facing, look), locks):
+        laid(each, project, flat, nearest, width)
 
     k = SUPERSAMPLING
     rows = image.reshape(camera.height, k, -1, 3).sum(1)
     small = rows.reshape(camera.height, camera.width, k, 3).sum(2) / k**2
     return _display(small)
+
+
+MAP, SPAN = 112, 0.40  # pixels of the map of shadows, metres that it shows
+
+
+def lit_places(vertices: Array, faces: Array, normal: Array, shell: Shell) -> Array:
+    """How much of the key light gets to vertices, 0 to 1 [v]: a shadow map (Williams 1978)."""
+    towards = np.array(KEY[0]) / np.linalg.norm(KEY[0])
+    right = np.cross([0, 1, 0], towards)
+    right /= np.linalg.norm(right)
+    axes = np.stack([right, -np.cross(towards, right), -towards]).astype(np.float32)
+
+    def onto(points: Array) -> Array:
+        seen = (points - np.array([0.0, -0.04, -0.06], np.float32)) @ axes.T
+        return np.column_stack([(seen[:, :2] / SPAN + 0.5) * MAP, seen[:, 2] + 1])
+
+    own, coarse = onto(vertices), hairdo.coarse(shell)
+    points = np.concatenate([own, onto(shell.vertices)])
+    upper = faces[vertices[faces[:, 0], 1] > -0.17]
+    every = np.concatenate([upper, coarse + len(vertices)])
+    both = np.arange(len(every)) >= len(upper)
+    pixel, face, weight = rasterise(points, every, MAP, MAP, both)
+    far = np.full((MAP, MAP), np.inf, np.float32)
+    far.ravel()[pixel] = np.einsum("nk,nk->n", weight, points[every[face], 2])
+    column, row = (own[:, k] + 1.2 * normal @ axes[k] for k in range(2))
+    lets = np.zeros(len(vertices), np.float32)
+    for dx in (-1.3, 0, 1.3):
+        for dy in (-1.3, 0, 1.3):
+            i, j = (np.clip(at, 0, MAP - 1).astype(np.int32) for at in (column + dx, row + dy))
+            lets += own[:, 2] < far[j, i] + 0.007
+    return lets / 9
 
 
 def normals(vertices: Array, faces: Array) -> Array:

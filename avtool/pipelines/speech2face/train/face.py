@@ -24,7 +24,7 @@ from avtool.face import Landmarker
 from avtool.face.landmarks import EYES, Square, cut
 from avtool.head import model as heads
 from avtool.head import traits as people
-from avtool.head.portrait import REST
+from avtool.head.portrait import rest
 from avtool.head.render import Camera, render
 from avtool.head.traits import TRAITS
 from avtool.pipelines.speech2face.face_model import SIDE, Config, Face
@@ -72,7 +72,7 @@ def view(rng: np.random.Generator, traits: Array, calm: bool = False) -> Array:
         calm: frontal and at rest, or else turned and with some expression.
     """
     head = _head()
-    units = np.array([REST.get(name, 0.0) for name in heads.UNITS], np.float32)
+    units = heads.activations(rest(traits))
     turn = np.zeros(3)
     if not calm:
         turn = rng.normal(0, (0.10, 0.22, 0.06)).clip(-0.5, 0.5)
