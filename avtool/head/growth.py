@@ -52,13 +52,11 @@ def strands(head: Head, vertices: Array, look: Appearance, dense: float) -> Stra
     count = int(np.clip(MOST * min(dense, 1.0) * share, 1200, MOST))
     out, chance, lock = out[:count], chance[:, :count], lock[:count]
     turn, height = _places(out)
-    azimuth = np.abs(np.degrees(turn))
+    azimuth, height = np.abs(np.degrees(turn)), np.degrees(height)
     ragged = 2.2 * (chance[0] - 0.5) + 1.2 * np.sin(9 * turn) + 0.8 * np.sin(23 * turn + 1)
     line = cuts.hairline(azimuth, style) + ragged
-    inside = np.degrees(height) - line
-    grows = smooth(-3, 2.5, inside) * np.clip(
-        cuts.density(azimuth, np.degrees(height), style), 0, 1
-    )
+    inside = height - line
+    grows = smooth(-3, 2.5, inside) * np.clip(cuts.density(azimuth, height, style), 0, 1)
     kept = np.flatnonzero(chance[1] < grows)
     out, chance, lock = out[kept], chance[:, kept], lock[kept]
     made = _hanging if style.hangs else _curly if style.curl >= CURLY else _led
@@ -80,53 +78,40 @@ def _led(
     globe: Array, style: Hairdo, out: Array, chance: Array, lock: Array, inside: Array
 ) -> Made:
     """Short hair and tied hair, over the skull by its field of directions."""
-    crown, knot = CROWN / np.linalg.norm(CROWN), KNOT / np.linalg.norm(KNOT)
-    turn, height = _places(out)
-    top = smooth(28, 58, np.degrees(height))[:, None]
-    front = smooth(-0.2, 0.5, out[:, 2])[:, None]
-    wide = np.clip(2.2 * style.parting, -1, 1)
-    back = float(smooth(0.30, 0.60, np.float64(style.volume)))
+    top = smooth(28, 58, np.degrees(_places(out)[1]))
+    crest = top * smooth(-0.2, 0.5, out[:, 2])
+    stray = (chance[3:6].T - 0.5) * np.float32(0.22)
+    back = smooth(0.30, 0.60, style.volume)  # much hair is combed back, little hair forwards
     if style.tied:
         length = np.full(len(out), 0.24, np.float32)
+        lift = 0.002 + (0.004 + 0.008 * style.volume) * chance[2]
+        goes = KNOT / np.linalg.norm(KNOT) + 0.02 * stray
     else:
-        long = 0.010 + 0.13 * min(style.length, cuts.PARTED)
-        sides = 0.008 + 0.03 * min(style.length, cuts.PARTED)
-        length = (sides + (long - sides) * top[:, 0]) * (0.75 + 0.5 * chance[2])
+        long, sides = np.array([0.010, 0.008]) + np.array([0.13, 0.03]) * min(
+            style.length, cuts.PARTED
+        )
+        length = (sides + (long - sides) * top) * (0.75 + 0.5 * chance[2])
         length *= 0.6 + 0.4 * smooth(0, 9, inside)  # the hairline's are finer
-    lock_way = np.random.default_rng(12).normal(0, 0.14, (400, 3)).astype(np.float32)[lock]
-    stray = (chance[3:6].T - 0.5) * np.float32(0.22)
+        stands = 0.12 + 0.40 * style.volume * top + 0.30 * back * crest
+        lift = length * stands * (0.35 + 0.65 * chance[2])
+        wide = np.clip(2.2 * style.parting, -1, 1)
+        over = np.array([-wide, 0.1, 0.0], np.float32)
+        swept = np.array([0, 0.09 + 0.3 * back, 0.6 - 2 * back], np.float32)
+        combed = abs(wide) * over + (1 - 0.7 * abs(wide)) * swept
+        falls = np.array([0, -0.25, 0], np.float32) - CROWN / np.linalg.norm(CROWN)
+        locks = np.random.default_rng(12).normal(0, 0.14, (400, 3)).astype(np.float32)
+        goes = falls + crest[:, None] * (combed - falls) + locks[lock] + stray
     points, normals, path = [], [], out
-    step = length / (STEPS - 1)
-    for number in range(STEPS):
-        s = number / (STEPS - 1)
-        if style.tied:
-            way = knot + 0.02 * stray
-        else:
-            way = -crown + np.array([0, -0.25, 0], np.float32)
-            over = np.array([-wide, 0.1, 0.0], np.float32)
-            swept = np.array([0, 0.3, -1.0], np.float32) * (0.3 + back) + np.array(
-                [0, 0, 1], np.float32
-            ) * (0.9 - back)
-            combed = abs(wide) * over + (1 - 0.7 * abs(wide)) * swept
-            way = way * (1 - top * front) + combed * (top * front) + lock_way + stray
-        way = way - path * np.einsum("nk,nk->n", way, path)[:, None]
-        size = np.linalg.norm(way, axis=1, keepdims=True)
-        way /= np.maximum(size, 0.15)
+    for s in np.linspace(0, 1, STEPS):
         turn, height = _places(path)
         radius = cuts.radius(globe, turn, np.degrees(height))
-        rise = 1 - (1 - s) ** 2
-        if style.tied:
-            lift = rise * (0.002 + (0.004 + 0.008 * style.volume) * chance[2])
-        else:
-            crest = (top * front)[:, 0]
-            stands = 0.12 + 0.40 * style.volume * top[:, 0] + 0.30 * back * crest
-            lift = rise * length * stands * (0.35 + 0.65 * chance[2])
-        points.append(CENTRE + path * (radius + 0.0004 + lift)[:, None])
+        points.append(CENTRE + path * (radius + 0.0004 + (1 - (1 - s) ** 2) * lift)[:, None])
         normals.append(path)
-        path = path + way * (step / radius)[:, None]
+        way = goes - path * np.einsum("nk,nk->n", goes, path)[:, None]
+        way /= np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 0.15)
+        path = path + way * (length / (STEPS - 1) / radius)[:, None]
         path /= np.linalg.norm(path, axis=1, keepdims=True)
-    all_points, normal = np.stack(points), np.stack(normals)
-    return all_points, normal, _shade(chance[2], inside, top[:, 0]), None
+    return np.stack(points), np.stack(normals), _shade(chance[2]), None
 
 
 def _curly(
@@ -134,15 +119,15 @@ def _curly(
 ) -> Made:
     """Tight curls, a cloud about the head."""
     turn, height = _places(out)
-    degrees = np.degrees(height)
+    height = np.degrees(height)
     long = min(style.length, 0.55)
     cloud = 0.005 + 0.080 * long * (0.6 + 0.6 * style.volume)
-    size = cloud * (0.55 + 0.45 * smooth(-25, 40, degrees)) * smooth(-6, 16, inside) ** 0.7
+    size = cloud * (0.55 + 0.45 * smooth(-25, 40, height)) * smooth(-6, 16, inside) ** 0.7
     size = size * (0.55 + 0.45 * np.sqrt(chance[2])) + 0.003
     drift = (chance[3:6].T - 0.5) * np.float32(1.1)
     drift += np.random.default_rng(12).normal(0, 0.25, (400, 3)).astype(np.float32)[lock]
     drift -= np.array([0, 0.15, 0], np.float32)
-    radius = cuts.radius(globe, turn, np.degrees(height))[:, None]
+    radius = cuts.radius(globe, turn, height)[:, None]
     s = np.linspace(0, 1, STEPS, dtype=np.float32)[:, None, None]
     way = out + s * drift * 0.9
     way /= np.linalg.norm(way, axis=-1, keepdims=True)
@@ -215,7 +200,7 @@ def _at(grid: Array, row: Array, column: Array) -> Array:
     return np.asarray(low * (1 - u) + (grid[i + 1, j] * (1 - v) + grid[i + 1, j + 1] * v) * u)
 
 
-def _shade(layer: Array, inside: Array, top: Array) -> Array:
+def _shade(layer: Array) -> Array:
     """How much light gets to strands: less to their roots, and to those below others."""
     s = np.linspace(0, 1, STEPS, dtype=np.float32)[:, None]
     roots = 0.55 + 0.45 * smooth(0, 0.7, s)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 import numpy as np
 
-from avtool.head import facehair, hair, hairdo
-from avtool.head.growth import strands
-from avtool.head.hairdo import Shell
-from avtool.head.light import KEY, Colour, srgb
+from avtool.head import facehair, growth, hair, hairdo
+from avtool.head.light import Colour, srgb
 from avtool.head.model import REGIONS, Head
 from avtool.head.raster import blended, rasterise
 from avtool.head.shade import SHADERS, Appearance
+from avtool.head.shadow import lit_places
 from avtool.head.skin import cloth
 from avtool.head.strands import laid
 from avtool.values import Array
@@ -29,6 +28,19 @@ class Camera:
     fov: float = 16.5
     centre: tuple[float, float] = (0.0, -0.035)  # the point of the face's plane in the middle
 
+    @property
+    def focal(self) -> float:
+        """Pixels that a metre is, a metre away."""
+        return float(self.height / 2 / np.tan(np.radians(self.fov / 2)))
+
+    def project(self, points: Array) -> Array:
+        """Points [..., 3] to pixels right and down, and metres away."""
+        depth = self.distance - points[..., 2:]
+        slope = (points[..., :2] - np.array(self.centre, np.float32)) / depth
+        middle = np.array([self.width, self.height]) / 2
+        across = middle + np.array([self.focal, -self.focal]) * slope
+        return np.concatenate([across, depth], -1).astype(np.float32)
+
 
 SUPERSAMPLING = 2
 THICK = 0.005  # metres of clothes
@@ -40,27 +52,19 @@ def render(head: Head, vertices: Array, look: Appearance, camera: Camera) -> Arr
     Args:
         vertices: float [v, 3], of ``Head.vertices`` and perhaps ``Head.turned``.
     """
-    width, height = camera.width * SUPERSAMPLING, camera.height * SUPERSAMPLING
-    focal = height / 2 / np.tan(np.radians(camera.fov / 2))
-    centre = np.array(camera.centre, np.float32)
-
-    def project(points: Array) -> Array:
-        depth = camera.distance - points[..., 2:]
-        slope = (points[..., :2] - centre) / depth
-        across = np.array([width, height]) / 2 + np.array([focal, -focal]) * slope
-        return np.concatenate([across, depth], -1).astype(np.float32)
-
+    fine = replace(camera, width=camera.width * SUPERSAMPLING, height=camera.height * SUPERSAMPLING)
+    width, height = fine.width, fine.height
     facing = normals(vertices, head.faces)
     worn = cloth(head.mean, look.collar, 0.004)
     vertices = vertices + (THICK * worn[:, None]) * facing
     sun = lit_places(vertices, head.faces, facing, hairdo.grown(head, vertices, look.style))
     sun += 0.45 * worn * (1 - sun)  # on cloth it is softer
-    points = project(vertices)
+    points = fine.project(vertices)
     # Normals as the camera sees them: turned so that one which meets it is (0, 0, 1).
     normal = facing.copy()
-    normal[:, :2] += (vertices[:, :2] - centre) / points[:, 2:] * normal[:, 2:]
-    growth = hair.growth(head, look.style)
-    attributes = np.column_stack([head.mean, normal, head.paint, growth, sun]).astype(np.float32)
+    normal[:, :2] += (vertices[:, :2] - np.array(camera.centre)) / points[:, 2:] * normal[:, 2:]
+    grows = hair.growth(head, look.style)
+    attributes = np.column_stack([head.mean, normal, head.paint, grows, sun]).astype(np.float32)
     names = (*head.paints, "hair", "sun")
 
     image = np.empty((height, width, 3), np.float32)
@@ -81,46 +85,14 @@ def render(head: Head, vertices: Array, look: Appearance, camera: Camera) -> Arr
                 look, patch | {"place": values[:, :3], "normal": values[:, 3:6]}
             )
     # Hair lies on the skin and lets through what is behind.
-    dense = float(focal / camera.distance / 3000)
-    locks = strands(head, vertices, look, dense)
+    locks = growth.strands(head, vertices, look, fine.focal / fine.distance / 3000)
     for each in (*facehair.strands(head, vertices, facing, look), locks):
-        laid(each, project, flat, nearest, width)
+        laid(each, fine.project, flat, nearest, width)
 
     k = SUPERSAMPLING
     rows = image.reshape(camera.height, k, -1, 3).sum(1)
     small = rows.reshape(camera.height, camera.width, k, 3).sum(2) / k**2
     return _display(small)
-
-
-MAP, SPAN = 112, 0.40  # pixels of the map of shadows, metres that it shows
-
-
-def lit_places(vertices: Array, faces: Array, normal: Array, shell: Shell) -> Array:
-    """How much of the key light gets to vertices, 0 to 1 [v]: a shadow map (Williams 1978)."""
-    towards = np.array(KEY[0]) / np.linalg.norm(KEY[0])
-    right = np.cross([0, 1, 0], towards)
-    right /= np.linalg.norm(right)
-    axes = np.stack([right, -np.cross(towards, right), -towards]).astype(np.float32)
-
-    def onto(points: Array) -> Array:
-        seen = (points - np.array([0.0, -0.04, -0.06], np.float32)) @ axes.T
-        return np.column_stack([(seen[:, :2] / SPAN + 0.5) * MAP, seen[:, 2] + 1])
-
-    own, coarse = onto(vertices), hairdo.coarse(shell)
-    points = np.concatenate([own, onto(shell.vertices)])
-    upper = faces[vertices[faces[:, 0], 1] > -0.17]
-    every = np.concatenate([upper, coarse + len(vertices)])
-    both = np.arange(len(every)) >= len(upper)
-    pixel, face, weight = rasterise(points, every, MAP, MAP, both)
-    far = np.full((MAP, MAP), np.inf, np.float32)
-    far.ravel()[pixel] = np.einsum("nk,nk->n", weight, points[every[face], 2])
-    column, row = (own[:, k] + 1.2 * normal @ axes[k] for k in range(2))
-    lets = np.zeros(len(vertices), np.float32)
-    for dx in (-1.3, 0, 1.3):
-        for dy in (-1.3, 0, 1.3):
-            i, j = (np.clip(at, 0, MAP - 1).astype(np.int32) for at in (column + dx, row + dy))
-            lets += own[:, 2] < far[j, i] + 0.007
-    return lets / 9
 
 
 def normals(vertices: Array, faces: Array) -> Array:
