@@ -207,6 +207,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint and log")
     parser.add_argument("--minutes", type=float, default=6.0)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--begin",
+        type=Path,
+        help="weights to begin with: their decoder stays, and so does what was trained on them",
+    )
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "crowd.npz"
@@ -224,7 +229,10 @@ def main() -> None:
         return face
 
     run = Trainer(made, "face", given.out, device=given.device, peak=2e-3, warm=100, decay=0.02)
-    run.load()
+    run.load(given.begin)
+    if given.begin:  # a feature goes on to mean the same face
+        run.model.hidden.requires_grad_(False)
+        run.model.out.requires_grad_(False)
 
     def losses() -> Iterator[Tensor]:
         face = run.model
