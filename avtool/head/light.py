@@ -105,8 +105,8 @@ def lit(
     i, j = (np.clip(normal[:, k] / length * 127.5 + 128, 0, 255).astype(np.int32) for k in range(2))
     found = table(*light)[j * 256 + i]
     if sun is None:
-        diffuse, specular = found.sum(1).swapaxes(0, 1)
-        return diffuse, specular
+        both = found[:, 0] + found[:, 1]
+        return both[:, 0], both[:, 1]
     # At a shadow's edge light gets under the skin, and comes out red.
     lets = np.repeat(sun[:, None], 3, 1)
     if light is SKIN_LIGHT:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, reduce
 
 import numpy as np
 
@@ -90,8 +90,8 @@ def render(head: Head, vertices: Array, look: Appearance, camera: Camera) -> Arr
         laid(each, fine.project, flat, nearest, width)
 
     k = SUPERSAMPLING
-    rows = image.reshape(camera.height, k, -1, 3).sum(1)
-    small = rows.reshape(camera.height, camera.width, k, 3).sum(2) / k**2
+    rows = reduce(np.add, (image[n::k] for n in range(k)))
+    small = reduce(np.add, (rows[:, n::k] for n in range(k))) / np.float32(k**2)
     return _display(small)
 
 
