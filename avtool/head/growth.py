@@ -22,7 +22,9 @@ STEPS = 15
 WIDE = np.array([1, 0.3, 1], np.float32)
 MOST = 28_000  # roots on the whole skull
 CROWN = np.array([0.10, 0.80, -0.60], np.float32)  # of the hair's whorl, from the skull's centre
-KNOT = np.array([0.0, 0.25, -1.0], np.float32)  # where hair is tied
+KNOT = np.array([0.0, 0.864, -0.504], np.float32)  # where hair is tied
+BUN = 0.030  # metres, its radius; one in so many strands winds about it
+WOUND = 6
 CURLY = 0.7
 
 
@@ -83,9 +85,9 @@ def _led(
     stray = (chance[3:6].T - 0.5) * np.float32(0.22)
     back = smooth(0.30, 0.60, style.volume)  # much hair is combed back, little hair forwards
     if style.tied:
-        length = np.full(len(out), 0.24, np.float32)
-        lift = 0.002 + (0.004 + 0.008 * style.volume) * chance[2]
-        goes = KNOT / np.linalg.norm(KNOT) + 0.02 * stray
+        length = np.full(len(out), 0.20, np.float32)
+        lift = 0.003 + (0.007 + 0.012 * style.volume) * chance[2]
+        goes = KNOT + 0.02 * stray
     else:
         long, sides = np.array([0.010, 0.008]) + np.array([0.13, 0.03]) * min(
             style.length, cuts.PARTED
@@ -111,7 +113,25 @@ def _led(
         way /= np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 0.15)
         path = path + way * (length / (STEPS - 1) / radius)[:, None]
         path /= np.linalg.norm(path, axis=1, keepdims=True)
-    return np.stack(points), np.stack(normals), _shade(chance[2]), None
+    hair, normal, deep = np.stack(points), np.stack(normals), _shade(chance[2])
+    if style.tied:
+        turn, height = _places(KNOT[None])
+        far = float(cuts.radius(globe, turn, np.degrees(height))[0])
+        hair[:, ::WOUND], normal[:, ::WOUND] = _bun(far, chance[:, ::WOUND])
+        deep[:, ::WOUND] = 0.55 + 0.45 * chance[2, ::WOUND]
+    return hair, normal, deep, None
+
+
+def _bun(far: float, chance: Array) -> tuple[Array, Array]:
+    """Strands wound about a ball on the head, and its normals."""
+    turn = 6.28 * chance[0] + np.linspace(0, 2.4, STEPS)[:, None]
+    rise = 0.55 * np.sin(turn * 0.5 + 6.28 * chance[1]) + 0.5 * (chance[3] - 0.5)
+    beside = np.cross(KNOT, [1.0, 0, 0])
+    level = np.sqrt(np.maximum(1 - rise**2, 0))[..., None]
+    out = level * (np.cos(turn)[..., None] * [1.0, 0, 0] + np.sin(turn)[..., None] * beside)
+    out = out + rise[..., None] * KNOT
+    points = CENTRE + (far + 0.75 * BUN) * KNOT + BUN * (0.8 + 0.2 * chance[2])[:, None] * out
+    return points, out
 
 
 def _curly(

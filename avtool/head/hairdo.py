@@ -188,7 +188,7 @@ def parted(globe: Array, hairdo: Hairdo) -> tuple[Array, Array, Array, Array]:
     height = np.degrees(np.arcsin(np.clip(direction[..., 1], -1, 1)))
     full = 0.010 + 0.014 * hairdo.volume + 0.016 * min(hairdo.curl, 0.7)
     rooted = smooth(0, 0.16, back) + (1 - smooth(0, 0.16, back)) * smooth(0.1, 0.9, steps)
-    valley = 0.5 + 0.5 * smooth(0, 0.8, steps)
+    valley = 0.68 + 0.32 * smooth(0, 0.7, steps)
     near = smooth(0.3, 0.0, back)  # beside the face
     ears = 0.012 * np.exp(-(((np.abs(turn) - 1.75) / 0.5) ** 2)) * smooth(35, -5, height)
     lift = rooted * valley * (1 - 0.45 * near) * (full + 0.0009 * lock) + ears - 0.0005
