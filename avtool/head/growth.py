@@ -179,7 +179,7 @@ def _hanging(
     s = np.linspace(0, 1, 26, dtype=np.float32)[:, None]
     row = start + (end - start) * s
     layer = 0.15 + 0.85 * np.sqrt(chance[4])
-    rise = smooth(-0.03, 0.10, s) * layer
+    rise = smooth(-0.07, 0.10, s) * layer
     outer, inner = _at(shell, row, column), _at(skin, row, column)
     points = inner + rise[..., None] * (outer - inner)
     # Locks of a common wave, and finer ones; on the head hair lies close.
