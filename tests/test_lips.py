@@ -493,8 +493,8 @@ def test_the_own_motion_of_a_filmed_mouth_goes(moved: Motion) -> None:
     left, width = seen(*calibration.fitted(usual, 0.7, samples, meshes, *given))
     assert abs(left) < 0.07 and 0.75 < width < 1.25
     # Where the mesh tells another part of the motion, and nothing is fitted, it shows.
-    left, width = seen(replace(usual, more=-0.35), 0.4)
-    assert left > 0.15 and width < 0.6
+    left, _ = seen(replace(usual, more=-0.35), 0.4)
+    assert left > 0.15
     # Too few pictures tell nothing.
     assert calibration.fitted(usual, 0.7, samples[:5], meshes[:5], *given) == (usual, 0.7)
 

@@ -36,8 +36,8 @@ def paints(head: Head) -> tuple[str, ...]:
 def dressed(head: Head, vertices: Array, style: Hairdo) -> Mesh:
     """The head with its hair."""
     made = hairdo.grown(head, vertices, style)
-    growth = hairdo.grows(head.mean, style) * (1 - head.paint[:, head.paints.index("ears")])
-    skin = np.column_stack([head.paint, growth, np.zeros((len(growth), 3), np.float32)])
+    grows = growth(head, style)
+    skin = np.column_stack([head.paint, grows, np.zeros((len(grows), 3), np.float32)])
     locks = np.zeros((len(made.vertices), skin.shape[1]), np.float32)
     locks[:, -4], locks[:, -3:] = made.density, made.along
     return Mesh(
@@ -47,3 +47,9 @@ def dressed(head: Head, vertices: Array, style: Hairdo) -> Mesh:
         np.concatenate([head.mean, made.place]),
         np.concatenate([skin, locks]),
     )
+
+
+def growth(head: Head, style: Hairdo) -> Array:
+    """How much hair grows at the head's vertices, 0 to 1 [v]."""
+    grows = hairdo.grows(head.mean, style)
+    return np.asarray(grows * (1 - head.paint[:, head.paints.index("ears")]))

@@ -18,6 +18,7 @@ from avtool.values import Array
 
 CENTRE = np.array([0.0, 0.02, -0.08], np.float32)  # of the skull, metres on the mean head
 COLUMNS, ROWS = 144, 28
+OVER = 15  # rows of parted hair on the head; the rest hang
 RADIUS = 0.095  # metres from CENTRE to the scalp, about
 PARTED = 0.33  # hair as long as this is parted and hangs
 
@@ -56,9 +57,9 @@ class Shell:
 
 
 # The hairline: degrees above the skull's equator at degrees from the front.
-LINE_AT = (0, 14, 28, 40, 50, 60, 68, 76, 84, 94, 106, 118, 140, 180)
-LINE = (38, 39, 41, 38, 29, 16, 2, -8, 5, 11, 3, -22, -38, -42)
-SOFT = (38, 38, 38, 34, 26, 18, 10, 6, 9, 12, 5, -16, -34, -40)  # without sideburns
+LINE_AT = (0, 14, 28, 38, 46, 53, 60, 68, 76, 84, 94, 106, 118, 140, 180)
+LINE = (34, 35, 37, 35, 29, 18, 4, -9, 0, 8, 12, 3, -22, -38, -42)
+SOFT = (32, 32, 32, 30, 26, 19, 12, 7, 6, 9, 12, 5, -16, -34, -40)  # without sideburns
 
 
 def hairline(azimuth: Array, hairdo: Hairdo) -> Array:
@@ -82,17 +83,13 @@ def density(azimuth: Array, height: Array, hairdo: Hairdo) -> Array:
 def grows(places: Array, hairdo: Hairdo) -> Array:
     """How much hair grows at places on the mean head, 0 to 1, float32 [n]."""
     azimuth, height = _angles(places - CENTRE)
-    soft = smooth(-5, 6, height - hairline(azimuth, hairdo))
+    soft = smooth(-3, 8, height - hairline(azimuth, hairdo))
     return np.asarray(soft * np.clip(density(azimuth, height, hairdo), 0, 1), np.float32)
 
 
 def grown(head: Head, vertices: Array, hairdo: Hairdo) -> Shell:
     """The hair of a head as it now is, turned or not."""
-    scalp, nearest, weight = _globe(head)
-    rotation, shift = motion(head.mean[scalp], vertices[scalp])
-    home = (vertices[scalp] - shift) @ rotation  # as if the head were not turned
-    away = np.linalg.norm(home - CENTRE, axis=1)
-    globe = np.einsum("nk,nk->n", away[nearest], weight).reshape(GLOBE)
+    globe, rotation, shift = skull(head, vertices)
     comb = _parted if hairdo.hangs else _combed
     points, thick, fray, edge = comb(globe, hairdo)
     step = np.linalg.norm(np.diff(points, axis=0), axis=-1)
@@ -109,6 +106,16 @@ def grown(head: Head, vertices: Array, hairdo: Hairdo) -> Shell:
         thick.ravel().astype(np.float32),
         (runs.reshape(-1, 3) @ rotation.T).astype(np.float32),
     )
+
+
+def skull(head: Head, vertices: Array) -> tuple[Array, Array, Array]:
+    """Metres from CENTRE to the scalp by direction, and how the head is turned and moved."""
+    scalp, nearest, weight = _globe(head)
+    still = scalp[_still(head)[scalp]]
+    rotation, shift = motion(head.mean[still], vertices[still])
+    home = (vertices[scalp] - shift) @ rotation  # as if the head were not turned
+    away = np.linalg.norm(home - CENTRE, axis=1)
+    return np.einsum("nk,nk->n", away[nearest], weight).reshape(GLOBE), rotation, shift
 
 
 def _combed(globe: Array, hairdo: Hairdo) -> tuple[Array, Array, float, Array]:
@@ -137,24 +144,42 @@ def _combed(globe: Array, hairdo: Hairdo) -> tuple[Array, Array, float, Array]:
     if curly > 0:  # a cloud of curls is not a ball
         lift += rise * curly * 0.0022 * rng.normal(size=lift.shape)
     direction = _direction(turn, np.radians(height))
-    points = CENTRE + direction * (_radius(globe, turn, height) + lift)[..., None]
+    points = CENTRE + direction * (radius(globe, turn, height) + lift)[..., None]
     return points, thick, 0.010, turn
 
 
 def _parted(globe: Array, hairdo: Hairdo) -> tuple[Array, Array, float, Array]:
     """Strands from a parting over both sides, which then hang: the same."""
+    points, inner, back, side = parted(globe, hairdo)
+    out = (inner[:OVER] - CENTRE) / np.linalg.norm(inner[:OVER] - CENTRE, axis=-1, keepdims=True)
+    azimuth = np.degrees(np.abs(np.arctan2(out[..., 0], out[..., 2])))
+    thick = np.ones(points.shape[:2], np.float32)
+    thick[:OVER] = density(azimuth, np.degrees(np.arcsin(np.clip(out[..., 1], -1, 1))), hairdo)
+    thick *= 0.35 + 0.65 * smooth(0, 0.05, back)
+    drop = np.linalg.norm(points[-1] - points[OVER - 1], axis=-1).mean()
+    return points, thick, float(0.012 + 0.05 * drop), side * (0.2 + 1.9 * back)
+
+
+def parted(globe: Array, hairdo: Hairdo) -> tuple[Array, Array, Array, Array]:
+    """Hair from a parting over both sides, which then hangs.
+
+    Returns:
+        its outside and its inside, metres [rows, columns, 3]; of each column how far back along
+        the parting it begins, 0 to 1, and its side, 1 or -1.
+    """
     rng = np.random.default_rng(6)
     half = COLUMNS // 2
     side = np.repeat([1.0, -1.0], half)
     back = np.tile(np.linspace(0, 1, half), 2)  # along the parting, from the forehead
     back = np.where(side > 0, back, 1 - back)  # so that the columns' order is the same outside
     lock = _locks(rng, COLUMNS)
-    over = 15  # rows on the head; the rest hang
-    steps = np.linspace(0, 1, over)[:, None]
-    parting = 16 * hairdo.parting * (1 - 0.7 * back)
+    steps = np.linspace(0, 1, OVER)[:, None]
+    parting = 26 * hairdo.parting * (1 - 0.7 * back)
     roll = np.radians(parting + (90 * side - parting) * steps)  # from the top to the side
-    first, ear = 50 + 2 * np.abs(hairdo.parting), 64
+    first, ear = 34, 58
     front = first + (ear - first) * steps**1.5
+    sweep = np.where(side * hairdo.parting < 0, 5 + 14 * abs(hairdo.parting), 3)
+    front = front - sweep * np.sin(np.pi * steps**0.8)  # over the forehead
     tilt = np.radians(front + (178 - front) * back + 0.5 * lock * steps)
     direction = np.stack(
         [np.sin(roll) * np.sin(tilt), np.cos(roll) * np.sin(tilt), np.cos(tilt)], -1
@@ -163,14 +188,16 @@ def _parted(globe: Array, hairdo: Hairdo) -> tuple[Array, Array, float, Array]:
     height = np.degrees(np.arcsin(np.clip(direction[..., 1], -1, 1)))
     full = 0.010 + 0.014 * hairdo.volume + 0.016 * min(hairdo.curl, 0.7)
     rooted = smooth(0, 0.16, back) + (1 - smooth(0, 0.16, back)) * smooth(0.1, 0.9, steps)
-    valley = 0.35 + 0.65 * smooth(0, 0.3, steps)
+    valley = 0.68 + 0.32 * smooth(0, 0.7, steps)
+    near = smooth(0.3, 0.0, back)  # beside the face
     ears = 0.012 * np.exp(-(((np.abs(turn) - 1.75) / 0.5) ** 2)) * smooth(35, -5, height)
-    lift = rooted * valley * (full + 0.0009 * lock) + ears - 0.0005
-    head = CENTRE + direction * (_radius(globe, turn, height) + lift)[..., None]
+    lift = rooted * valley * (1 - 0.45 * near) * (full + 0.0009 * lock) + ears - 0.0005
+    away = radius(globe, turn, height)[..., None]
+    head, scalp = CENTRE + direction * (away + lift[..., None]), CENTRE + direction * away
 
     reach = np.interp(hairdo.length, (PARTED, 0.5, 0.75, 1), (0.055, 0.12, 0.20, 0.30))
     drop = reach * (1 + 0.02 * lock)
-    fall = np.linspace(0, 1, ROWS - over + 1)[1:, None]
+    fall = np.linspace(0, 1, ROWS - OVER + 1)[1:, None]
     down = drop * fall
     x, y, z = (head[-1, :, k] for k in range(3))
     bob = smooth(0.62, 0.45, np.float64(hairdo.length))
@@ -181,18 +208,14 @@ def _parted(globe: Array, hairdo: Hairdo) -> tuple[Array, Array, float, Array]:
     behind = 0.045 * smooth(0.06, 0.19, down) * (1 - back * 0.8)
     hang = np.stack(
         [
-            x + side * (spread + wave * np.sin(phase)),
+            x + side * (spread + wave * np.sin(phase) - 0.013 * near * smooth(0, 0.07, down)),
             y - down,
             z - behind + wave * np.cos(phase) * 0.6,
         ],
         -1,
     )
-    points = np.concatenate([head, hang])
-    azimuth = np.abs(np.degrees(turn))
-    thick = np.ones(points.shape[:2], np.float32)
-    thick[:over] = density(azimuth, height, hairdo)
-    thick *= 0.35 + 0.65 * smooth(0, 0.05, back)
-    return points, thick, float(0.012 + 0.05 * drop.mean()), side * (0.2 + 1.9 * back)
+    lower = hang - (0.012 * smooth(0, 0.3, fall))[..., None] * np.array([1, 0, 0]) * side[:, None]
+    return np.concatenate([head, hang]), np.concatenate([scalp, lower]), back, side
 
 
 def _locks(rng: np.random.Generator, count: int) -> Array:
@@ -212,6 +235,15 @@ def _grid(hangs: bool) -> Array:
     a, b = (rows + first).ravel(), (rows + after).ravel()
     c, d = a + COLUMNS, b + COLUMNS
     return np.concatenate([np.stack([a, c, d], 1), np.stack([a, d, b], 1)]).astype(np.int32)
+
+
+def coarse(shell: Shell) -> Array:
+    """Triangles of every third strand, for its shadow."""
+    rows, columns = np.arange(0, ROWS - 2, 3)[:, None] * COLUMNS, np.arange(0, COLUMNS, 3)
+    a, b = (rows + columns).ravel(), (rows + (columns + 3) % COLUMNS).ravel()
+    c, d = a + 3 * COLUMNS, b + 3 * COLUMNS
+    found = np.concatenate([np.stack([a, c, d], 1), np.stack([a, d, b], 1)])
+    return found[shell.density[found].min(1) > 0.4]
 
 
 def _angles(out: Array) -> tuple[Array, Array]:
@@ -250,7 +282,13 @@ def _globe(head: Head) -> tuple[Array, Array, Array]:
     return scalp, nearest, weight / weight.sum(1, keepdims=True)
 
 
-def _radius(globe: Array, turn: Array, height: Array) -> Array:
+@cache
+def _still(head: Head) -> Array:
+    """Which vertices no face unit moves, bool [v]: hair that follows them does not tremble."""
+    return np.abs(head.units).max((0, 2)) < 1e-4
+
+
+def radius(globe: Array, turn: Array, height: Array) -> Array:
     """Metres from CENTRE to the scalp at azimuths in radians and elevations in degrees."""
     turn, height = np.broadcast_arrays(turn, height)
     row = np.clip((height + 65) / 5, 0, GLOBE[0] - 1.001)

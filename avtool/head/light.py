@@ -20,6 +20,9 @@ from avtool.values import Array
 Colour = tuple[float, float, float]  # linear light, 0 to 1
 
 
+COLLARS = ("crew", "v", "scoop", "roll", "shirt")
+
+
 @dataclass(frozen=True)
 class Appearance:
     """What a head looks like beside its shape."""
@@ -29,8 +32,10 @@ class Appearance:
     hair: Colour = (0.05, 0.03, 0.02)
     iris: Colour = (0.16, 0.09, 0.04)
     shirt: Colour = (0.10, 0.18, 0.30)
+    collar: str = "crew"  # one of ``COLLARS``
     style: Hairdo = field(default_factory=Hairdo)
     brows: float = 1.0  # their width
+    lashes: float = 1.0  # share of them, 0 to 1
     stubble: float = 0.0
     beard: float = 0.0  # a short one, 0 to 1
     freckles: float = 0.0
@@ -41,10 +46,10 @@ class Appearance:
 
 
 # Lamps: where from, linear colour.
-KEY = ((0.55, 0.6, 0.8), (1.55, 1.42, 1.26))
-FILL = ((-0.8, 0.15, 0.6), (0.42, 0.46, 0.54))
-RIMS = (((0.95, 0.4, -0.45), (0.5, 0.55, 0.65)), ((-0.95, 0.5, -0.45), (0.65, 0.65, 0.68)))
-SKY, GROUND = (0.13, 0.14, 0.16), (0.10, 0.08, 0.07)
+KEY = ((0.62, 0.52, 0.62), (1.95, 1.76, 1.54))
+FILL = ((-0.7, 0.1, 0.7), (0.40, 0.41, 0.44))
+RIMS = (((0.95, 0.4, -0.45), (0.4, 0.42, 0.46)), ((-0.95, 0.45, -0.40), (0.75, 0.74, 0.74)))
+SKY, GROUND = (0.15, 0.155, 0.165), (0.11, 0.085, 0.07)
 
 Patch = Mapping[str, Array]  # of the samples of one region: place, normal, and each paint
 
@@ -56,40 +61,58 @@ def srgb(light: Array) -> Array:
 
 
 @cache
-def table(wrap: Colour, gloss: float, power: float) -> tuple[Array, Array]:
-    """Diffuse and specular light by the normal's x and y, float32 [256 * 256, 3] each."""
+def table(wrap: Colour, gloss: float, power: float) -> Array:
+    """Light by the normal's x and y, float32 [256 * 256, 2, 2, 3].
+
+    Of the key light, which shadows hide, and of all others: diffuse and specular.
+    """
     x, y = np.meshgrid(*2 * [np.linspace(-1, 1, 256)])
     z = np.sqrt(np.maximum(1 - x * x - y * y, 0))
     normal = np.stack([x, y, z], -1).reshape(-1, 3)
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     up = 0.5 + 0.5 * normal[:, 1:2]
-    diffuse = np.array(SKY) * up + np.array(GROUND) * (1 - up)
-    specular = np.zeros_like(diffuse)
-    for place, colour in (KEY, FILL, *RIMS):
+    made = np.zeros((len(normal), 2, 2, 3))
+    made[:, 1, 0] = np.array(SKY) * up + np.array(GROUND) * (1 - up)
+    for number, (place, colour) in enumerate((KEY, FILL, *RIMS)):
         towards = np.array(place) / np.linalg.norm(place)
         cosine = (normal @ towards)[:, None]
-        diffuse += np.array(colour) * np.maximum(cosine + wrap, 0) / (1 + np.array(wrap)) ** 2
+        falls = np.maximum(cosine + wrap, 0) / (1 + np.array(wrap)) ** 2
         half = towards + np.array([0, 0, 1])
         half /= np.linalg.norm(half)
         shine = np.maximum(normal @ half, 0)[:, None] ** power * np.clip(4 * cosine, 0, 1)
-        specular += gloss * shine * np.array(colour)
-    return diffuse.astype(np.float32), specular.astype(np.float32)
+        made[:, min(number, 1), 0] += np.array(colour) * falls
+        made[:, min(number, 1), 1] += np.array(colour) * gloss * shine
+    return made.astype(np.float32)
 
 
-SKIN_LIGHT = ((0.42, 0.24, 0.18), 0.13, 14.0)
+SKIN_LIGHT = ((0.40, 0.22, 0.16), 0.115, 16.0)
 CLOTH_LIGHT = ((0.15, 0.15, 0.15), 0.0, 1.0)
 EYE_LIGHT = ((0.3, 0.3, 0.3), 1.3, 160.0)
 WET_LIGHT = ((0.3, 0.2, 0.2), 0.30, 40.0)
 
 
-def lit(normal: Array, light: tuple[Colour, float, float]) -> tuple[Array, Array]:
-    """Diffuse and specular light [n, 3]; on what faces nowhere, white light and no gloss."""
+def lit(
+    normal: Array, light: tuple[Colour, float, float], sun: Array | None = None
+) -> tuple[Array, Array]:
+    """Diffuse and specular light [n, 3]; on what faces nowhere, white light and no gloss.
+
+    Args:
+        sun: how much of the key light gets there, 0 to 1 [n]; None: all of it.
+    """
     if not normal.any():  # a texture has the colour alone
         return np.ones_like(normal), np.zeros_like(normal)
     length = np.sqrt(np.einsum("nc,nc->n", normal, normal)) + 1e-9
     i, j = (np.clip(normal[:, k] / length * 127.5 + 128, 0, 255).astype(np.int32) for k in range(2))
-    diffuse, specular = table(*light)
-    return diffuse[j * 256 + i], specular[j * 256 + i]
+    found = table(*light)[j * 256 + i]
+    if sun is None:
+        both = found[:, 0] + found[:, 1]
+        return both[:, 0], both[:, 1]
+    # At a shadow's edge light gets under the skin, and comes out red.
+    lets = np.repeat(sun[:, None], 3, 1)
+    if light is SKIN_LIGHT:
+        lets += (sun * (1 - sun))[:, None] * np.array([0.64, 0.1, 0], np.float32)
+    key, other = found[:, 0], found[:, 1]
+    return key[:, 0] * lets + other[:, 0], key[:, 1] * sun[:, None] + other[:, 1]
 
 
 @cache

@@ -53,15 +53,15 @@ def in_parts(head: Head, vertices: Array, look: Appearance) -> Mesh:
     facing = normals(whole.vertices, whole.faces)
     own = facing[: len(vertices)]
     bends = np.stack([normals(vertices + unit, head.faces) - own for unit in head.units])
-    parts = [_part(head, whole, facing, bends, look, *piece) for piece in _pieces(head)]
+    parts = [_part(head, whole, facing, bends, look, *piece) for piece in _pieces(head, look)]
     return Mesh((*parts, _hair(head, whole, facing, look)), UNITS)
 
 
-def _pieces(head: Head) -> Iterator[tuple[str, Array]]:
+def _pieces(head: Head, look: Appearance) -> Iterator[tuple[str, Array]]:
     """Names of parts and which of the head's faces are theirs, bool [f]."""
     region, corner = head.region, head.mean[head.faces]
     skin, left = region == SKIN, corner[..., 0].mean(1) > 0
-    covered = cloth(head.mean)
+    covered = cloth(head.mean, look.collar)
     bare = np.zeros(len(head.mean), bool)
     bare[head.faces[skin & (covered[head.faces] < 1).any(1)]] = True
     inside = skin & (_paint(head, "cavity")[head.faces] > 0.5).all(1)
@@ -108,7 +108,7 @@ def _part(
             cover = brow_cover(patch["place"], look.brows)[:, None]
             return np.column_stack([np.broadcast_to(1.1 * own, (len(cover), 3)), cover])
         if name == "clothes":
-            return np.column_stack([shader(look, patch), cloth(patch["place"])])
+            return np.column_stack([shader(look, patch), cloth(patch["place"], look.collar)])
         if name == "lashes":
             return _sheer(look, patch, 0.25 * own, LASH)
         # Lids and eyes move into the light, so the shade that they lie in at rest is not theirs.

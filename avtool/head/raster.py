@@ -32,10 +32,10 @@ def rasterise(
     corner = np.asarray(points, np.float64)[faces]  # [f, 3, 3]
     x, y = corner[..., 0], corner[..., 1]
     area = (x[:, 1] - x[:, 0]) * (y[:, 2] - y[:, 0]) - (x[:, 2] - x[:, 0]) * (y[:, 1] - y[:, 0])
-    left = np.maximum(np.ceil(x.min(1) - 0.5), 0).astype(np.int64)
-    right = np.minimum(np.floor(x.max(1) - 0.5), width - 1).astype(np.int64)
-    top = np.maximum(np.ceil(y.min(1) - 0.5), 0).astype(np.int64)
-    bottom = np.minimum(np.floor(y.max(1) - 0.5), height - 1).astype(np.int64)
+    left = np.maximum(np.ceil(_each(np.minimum, x) - 0.5), 0).astype(np.int64)
+    right = np.minimum(np.floor(_each(np.maximum, x) - 0.5), width - 1).astype(np.int64)
+    top = np.maximum(np.ceil(_each(np.minimum, y) - 0.5), 0).astype(np.int64)
+    bottom = np.minimum(np.floor(_each(np.maximum, y) - 0.5), height - 1).astype(np.int64)
     seen = (area < 0) if both_sides is None else (area < 0) | (both_sides & (area > 0))  # y is down
     kept = np.flatnonzero(seen & (right >= left) & (bottom >= top))
 
@@ -51,15 +51,16 @@ def rasterise(
     a, start = a[owner], b[owner] * j[:, None] + c[owner]
     with np.errstate(divide="ignore", invalid="ignore"):
         cut = (-SLACK - start) / a
-    low = np.where(a > 0, cut, np.where((a == 0) & (start < -SLACK), np.inf, 0.0)).max(1)
-    high = np.where(a < 0, cut, np.inf).min(1)
+    flat = np.where((a == 0) & (start < -SLACK), np.inf, 0.0)
+    low = _each(np.maximum, np.where(a > 0, cut, flat))
+    high = _each(np.minimum, np.where(a < 0, cut, np.inf))
     last = right[kept] - left[kept]
     low = np.ceil(np.clip(low, 0, width))
     high = np.floor(np.clip(high, -1, last[owner]))
     row, i = _spread(np.maximum(high - low + 1, 0).astype(np.int64))
     i += low.astype(np.int64)[row]
     near = near[owner]
-    slope, offset = ((near * k).sum(1).astype(np.float32) for k in (a, start))
+    slope, offset = (_each(np.add, near * k).astype(np.float32) for k in (a, start))
     nearness = slope[row]
     nearness *= i
     nearness += offset[row]
@@ -75,7 +76,7 @@ def rasterise(
     winner = winner[covered]
     row = row[winner]
     weight = (a[row] * i[winner, None] + start[row]) * near[row]
-    weight /= weight.sum(1, keepdims=True)
+    weight /= _each(np.add, weight)[:, None]
     return covered, kept[owner[row]], weight.astype(np.float32)
 
 
@@ -89,6 +90,11 @@ def blended(attributes: Array, corners: Array, weight: Array) -> Array:
     values += weight[:, 1, None] * attributes[corners[:, 1]]
     values += weight[:, 2, None] * attributes[corners[:, 2]]
     return np.asarray(values)
+
+
+def _each(of: np.ufunc, values: Array) -> Array:
+    """The least, the greatest or the sum of rows [n, 3], quicker than numpy's along an axis."""
+    return np.asarray(of(of(values[:, 0], values[:, 1]), values[:, 2]))
 
 
 def _spread(counts: Array) -> tuple[Array, Array]:

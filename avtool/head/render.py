@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache, reduce
 
 import numpy as np
 
-from avtool.head import hair
+from avtool.head import facehair, growth, hair, hairdo
 from avtool.head.light import Colour, srgb
 from avtool.head.model import REGIONS, Head
 from avtool.head.raster import blended, rasterise
 from avtool.head.shade import SHADERS, Appearance
+from avtool.head.shadow import lit_places
+from avtool.head.skin import cloth
+from avtool.head.strands import laid
 from avtool.values import Array
 
 
@@ -25,8 +28,22 @@ class Camera:
     fov: float = 16.5
     centre: tuple[float, float] = (0.0, -0.035)  # the point of the face's plane in the middle
 
+    @property
+    def focal(self) -> float:
+        """Pixels that a metre is, a metre away."""
+        return float(self.height / 2 / np.tan(np.radians(self.fov / 2)))
+
+    def project(self, points: Array) -> Array:
+        """Points [..., 3] to pixels right and down, and metres away."""
+        depth = self.distance - points[..., 2:]
+        slope = (points[..., :2] - np.array(self.centre, np.float32)) / depth
+        middle = np.array([self.width, self.height]) / 2
+        across = middle + np.array([self.focal, -self.focal]) * slope
+        return np.concatenate([across, depth], -1).astype(np.float32)
+
 
 SUPERSAMPLING = 2
+THICK = 0.005  # metres of clothes
 
 
 def render(head: Head, vertices: Array, look: Appearance, camera: Camera) -> Array:
@@ -35,49 +52,46 @@ def render(head: Head, vertices: Array, look: Appearance, camera: Camera) -> Arr
     Args:
         vertices: float [v, 3], of ``Head.vertices`` and perhaps ``Head.turned``.
     """
-    width, height = camera.width * SUPERSAMPLING, camera.height * SUPERSAMPLING
-    mesh = hair.dressed(head, vertices, look.style)
-    focal = height / 2 / np.tan(np.radians(camera.fov / 2))
-    depth = camera.distance - mesh.vertices[:, 2]
-    slope = (mesh.vertices[:, :2] - np.array(camera.centre)) / depth[:, None]
-    points = np.column_stack(
-        [width / 2 + focal * slope[:, 0], height / 2 - focal * slope[:, 1], depth]
-    )
+    fine = replace(camera, width=camera.width * SUPERSAMPLING, height=camera.height * SUPERSAMPLING)
+    width, height = fine.width, fine.height
+    facing = normals(vertices, head.faces)
+    worn = cloth(head.mean, look.collar, 0.004)
+    vertices = vertices + (THICK * worn[:, None]) * facing
+    sun = lit_places(vertices, head.faces, facing, hairdo.grown(head, vertices, look.style))
+    sun += 0.45 * worn * (1 - sun)  # on cloth it is softer
+    points = fine.project(vertices)
     # Normals as the camera sees them: turned so that one which meets it is (0, 0, 1).
-    normal = normals(mesh.vertices, mesh.faces)
-    normal[:, :2] += slope * normal[:, 2:]
-    attributes = np.column_stack([mesh.place, normal, mesh.paint]).astype(np.float32)
-    names = hair.paints(head)
+    normal = facing.copy()
+    normal[:, :2] += (vertices[:, :2] - np.array(camera.centre)) / points[:, 2:] * normal[:, 2:]
+    grows = hair.growth(head, look.style)
+    attributes = np.column_stack([head.mean, normal, head.paint, grows, sun]).astype(np.float32)
+    names = (*head.paints, "hair", "sun")
 
     image = np.empty((height, width, 3), np.float32)
     image[:] = _background(look.background, height, width)
     flat = image.reshape(-1, 3)
-    lash, locks = REGIONS.index("lash"), mesh.region == hair.LOCKS
-    thin = (mesh.region == lash) | locks
+    solid = np.flatnonzero(head.region != REGIONS.index("lash"))
+    pixel, face, weight = rasterise(points, head.faces[solid], width, height)
+    face = solid[face]
+    corners = head.faces[face]
     nearest = np.full(len(flat), np.inf, np.float32)
-    # Lashes and locks let through what is behind; of locks the far side is drawn first.
-    for layer, turned in ((~thin, 1), (mesh.region == lash, 1), (locks, -1), (locks, 1)):
-        if not layer.any():
-            continue
-        faces, region = mesh.faces[layer][:, ::turned], mesh.region[layer]
-        pixel, face, weight = rasterise(points, faces, width, height, region == lash)
-        corners = faces[face]
-        far = np.einsum("nk,nk->n", weight, depth[corners])
-        front = np.flatnonzero(far < nearest[pixel])
-        if region[0] != hair.LOCKS:
-            nearest[pixel[front]] = far[front]
-        for number, shader in enumerate(SHADERS):
-            here = front[region[face[front]] == number]
-            if len(here):
-                values = blended(attributes, corners[here], weight[here])
-                patch = dict(zip(names, values[:, 6:].T, strict=True))
-                patch |= {"place": values[:, :3], "normal": values[:, 3:6]}
-                patch["behind"] = flat[pixel[here]] if thin[layer][0] else values[:, :0]
-                flat[pixel[here]] = shader(look, patch)
+    nearest[pixel] = np.einsum("nk,nk->n", weight, points[corners, 2])
+    for number, shader in enumerate(SHADERS[: len(REGIONS)]):
+        here = np.flatnonzero(head.region[face] == number)
+        if len(here):
+            values = blended(attributes, corners[here], weight[here])
+            patch = dict(zip(names, values[:, 6:].T, strict=True))
+            flat[pixel[here]] = shader(
+                look, patch | {"place": values[:, :3], "normal": values[:, 3:6]}
+            )
+    # Hair lies on the skin and lets through what is behind.
+    locks = growth.strands(head, vertices, look, fine.focal / fine.distance / 3000)
+    for each in (*facehair.strands(head, vertices, facing, look), locks):
+        laid(each, fine.project, flat, nearest, width)
 
     k = SUPERSAMPLING
-    rows = image.reshape(camera.height, k, -1, 3).sum(1)
-    small = rows.reshape(camera.height, camera.width, k, 3).sum(2) / k**2
+    rows = reduce(np.add, (image[n::k] for n in range(k)))
+    small = reduce(np.add, (rows[:, n::k] for n in range(k))) / np.float32(k**2)
     return _display(small)
 
 

@@ -45,7 +45,15 @@ def _eye(look: Appearance, patch: Patch) -> Array:
     colour *= 1 - corner * np.array([0.15, 0.35, 0.38], np.float32)
     shade = (1 - 0.5 * smooth(0.0, 0.0075, y)) * (0.45 + 0.55 * smooth(0.05, 0.6, patch["open"]))
     diffuse, specular = lit(patch["normal"], EYE_LIGHT)
+    if patch["normal"].any():  # the lamp's image, where it would be for an eye that looks ahead
+        lamp = smooth(0.0013, 0.0007, np.hypot(_beside(place) - 0.0019, y - 0.0020))
+        specular = specular + 0.9 * lamp[:, None]
     return np.asarray(colour * diffuse * shade[:, None] + specular)
+
+
+def _beside(place: Array) -> Array:
+    """Metres to the head's left of the nearer eye's centre [n]."""
+    return np.asarray(place[:, 0] - np.sign(place[:, 0]) * EYE[0])
 
 
 def _teeth(look: Appearance, patch: Patch) -> Array:

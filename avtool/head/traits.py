@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from avtool.head.hairdo import Hairdo
-from avtool.head.light import Appearance, Colour
+from avtool.head.light import COLLARS, Appearance, Colour
 from avtool.head.model import ORIGINS, load
 from avtool.values import Array
 
@@ -162,15 +162,15 @@ def look(traits: Array) -> Appearance:
     skin = _skin(who)
     dark, light = np.array((0.42, 0.30, 0.29)), np.array((0.56, 0.25, 0.24))
     deep = who["melanin"] ** 0.7
-    lips = np.array(skin) * (0.88, 0.62, 0.64) * (1 - deep) + np.array(skin) * deep * (
-        0.8,
-        0.7,
-        0.75,
-    )
+    fair, brown = np.array((0.88, 0.53, 0.56)), np.array((0.92, 0.62, 0.68))
+    lips = np.array(skin) * (fair * (1 - deep) + brown * deep)
     paint = 0.12 * (1 - who["sex"]) * (1 - who["lines"])
     lips = lips * (1 - paint) + paint * (light * (1 - deep) + dark * deep)
+    shirt, collar = _worn(who)
     return Appearance(
         skin=skin,
+        shirt=shirt,
+        collar=collar,
         lips=_colour(lips * (1 - 0.06 * who["lines"]) + 0.06 * who["lines"] * np.array(skin)),
         hair=_hair(who),
         iris=_blend(who["iris"], IRISES),
@@ -183,6 +183,7 @@ def look(traits: Array) -> Appearance:
             tied=who["tied"] > 0.5 and who["hair_length"] > 0.35,
         ),
         brows=who["brows"],
+        lashes=1 - 0.4 * who["sex"],
         stubble=who["stubble"],
         beard=who["beard"],
         freckles=who["freckles"],
@@ -194,14 +195,31 @@ def look(traits: Array) -> Appearance:
 
 # Colours in linear light at evenly spaced values of a trait; blended as logarithms, as pigments do.
 SKINS = (
-    (0.74, 0.52, 0.43),
-    (0.62, 0.375, 0.27),
+    (0.68, 0.475, 0.385),
+    (0.59, 0.365, 0.262),
     (0.44, 0.235, 0.15),
-    (0.20, 0.098, 0.060),
-    (0.062, 0.032, 0.022),
+    (0.225, 0.108, 0.060),
+    (0.085, 0.040, 0.024),
 )
 HAIRS = ((0.42, 0.28, 0.14), (0.20, 0.115, 0.055), (0.065, 0.036, 0.020), (0.012, 0.009, 0.008))
 IRISES = ((0.13, 0.20, 0.27), (0.13, 0.16, 0.10), (0.13, 0.075, 0.030), (0.045, 0.022, 0.012))
+
+
+SHIRTS = (
+    *((0.030, 0.050, 0.110), (0.60, 0.59, 0.56), (0.055, 0.055, 0.060), (0.150, 0.022, 0.035)),
+    *((0.030, 0.085, 0.055), (0.40, 0.23, 0.050), (0.28, 0.40, 0.54), (0.48, 0.27, 0.26)),
+    *((0.54, 0.47, 0.36), (0.022, 0.120, 0.130), (0.28, 0.085, 0.040), (0.30, 0.26, 0.42)),
+    *((0.20, 0.21, 0.22), (0.11, 0.16, 0.25)),
+)
+
+
+def _worn(who: Mapping[str, float]) -> tuple[Colour, str]:
+    """Clothes: any, but the same for those who look almost the same."""
+    rng = np.random.default_rng(41)
+    ways = rng.normal(size=(len(SHIRTS) + len(COLLARS), len(LOCALS)))
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    likes = ways @ np.array([who[name] for name in LOCALS])
+    return SHIRTS[likes[: len(SHIRTS)].argmax()], COLLARS[likes[len(SHIRTS) :].argmax()]
 
 
 def _blend(amount: float, colours: tuple[Colour, ...]) -> Colour:

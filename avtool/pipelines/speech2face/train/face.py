@@ -24,7 +24,7 @@ from avtool.face import Landmarker
 from avtool.face.landmarks import EYES, Square, cut
 from avtool.head import model as heads
 from avtool.head import traits as people
-from avtool.head.portrait import REST
+from avtool.head.portrait import rest
 from avtool.head.render import Camera, render
 from avtool.head.traits import TRAITS
 from avtool.pipelines.speech2face.face_model import SIDE, Config, Face
@@ -72,7 +72,7 @@ def view(rng: np.random.Generator, traits: Array, calm: bool = False) -> Array:
         calm: frontal and at rest, or else turned and with some expression.
     """
     head = _head()
-    units = np.array([REST.get(name, 0.0) for name in heads.UNITS], np.float32)
+    units = heads.activations(rest(traits))
     turn = np.zeros(3)
     if not calm:
         turn = rng.normal(0, (0.10, 0.22, 0.06)).clip(-0.5, 0.5)
@@ -207,6 +207,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint and log")
     parser.add_argument("--minutes", type=float, default=6.0)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--begin",
+        type=Path,
+        help="weights to begin with: their decoder stays, and so does what was trained on them",
+    )
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "crowd.npz"
@@ -224,7 +229,10 @@ def main() -> None:
         return face
 
     run = Trainer(made, "face", given.out, device=given.device, peak=2e-3, warm=100, decay=0.02)
-    run.load()
+    run.load(given.begin)
+    if given.begin:  # a feature goes on to mean the same face
+        run.model.hidden.requires_grad_(False)
+        run.model.out.requires_grad_(False)
 
     def losses() -> Iterator[Tensor]:
         face = run.model
