@@ -428,13 +428,16 @@ def test_a_click_on_a_face_solos_its_voice(browser: Browser, cocktail: Path) -> 
     shown(browser, cocktail)
     for face in (1, 2):
         browser.click(f".ring:nth-of-type({face})")
-        browser.value("avtool.seek(0.5)")
-        sound, at = recorded(browser, 2)
-        near = slice(round(at * 48000) - 96, round(at * 48000) + len(sound) + 96)  # 2 ms
-        written, true, other = (
-            wide(folder / f"cocktail.face{number}.wav")[near]
-            for folder, number in ((cocktail.parent, face), (SAMPLE, face), (SAMPLE, 3 - face))
-        )
+        for _ in range(3):  # a busy machine drops sound
+            browser.value("avtool.seek(0.5)")
+            sound, at = recorded(browser, 2)
+            near = slice(round(at * 48000) - 96, round(at * 48000) + len(sound) + 96)  # 2 ms
+            written, true, other = (
+                wide(folder / f"cocktail.face{number}.wav")[near]
+                for folder, number in ((cocktail.parent, face), (SAMPLE, face), (SAMPLE, 3 - face))
+            )
+            if alike(written, sound) > 0.95:
+                break
         assert alike(written, sound) > 0.95
         assert alike(true, sound) > 0.85 and alike(other, sound) < 0.3
         words = browser.value("document.querySelector('.said').textContent")
