@@ -1,8 +1,15 @@
-// made by web/build.mjs of 9e55a78428782e6ce3d1965fd06647a31f6347803721cc2e291a0e3097ab65bc
+// made by web/build.mjs of 8d81afc6a700fc18b040d45948cfabd6f52b1dabb20311dd5e8e7aebf06c08f2
 "use strict";
 (() => {
   // data.ts
-  var data = JSON.parse(text("data"));
+  var data = JSON.parse(text("data"), (key, value) => key === "heat" ? told(value) : value);
+  function told({ clip, columns, cells, ...heat2 }) {
+    const names = Object.keys(columns);
+    const steps = (columns["t"] ?? []).map((_, n) => Object.fromEntries(
+      names.map((name) => [name, columns[name][n]]).filter(([, value]) => value !== null)
+    ));
+    return { ...heat2, columns: cells, sources: { steps, clip } };
+  }
   function text(id) {
     return document.getElementById(id)?.textContent ?? "";
   }
@@ -406,7 +413,7 @@
       add("Who speaks when, as a table", "speech.csv", "text/csv", speech);
     }
     if (faces.length) {
-      add("Faces: boxes and speech", "faces.json", "application/json", () => json({ faces: faces.map(told) }));
+      add("Faces: boxes and speech", "faces.json", "application/json", () => json({ faces: faces.map(told2) }));
       add("Faces: boxes as a table", "faces.csv", "text/csv", boxes);
     }
     if (data.heat) {
@@ -437,7 +444,7 @@
     return [head, ...rows].map((row) => row.join(",")).join("\n") + "\n";
   }
   var short = (value, digits) => Number(value.toFixed(digits));
-  function told(lane) {
+  function told2(lane) {
     const track = [...new Boxes(lane.track, data.film.size).all()];
     return {
       face: lane.face,
@@ -1184,8 +1191,8 @@ ${name}
       if (n >= 0 && !holding) {
         const rect = drawn[n].canvas.getBoundingClientRect(), time2 = timeAt(event);
         const asPicture = lanes[n].picture && (mode === "spectrogram" || !lanes[n].voice);
-        const told2 = asPicture ? drawn[n].told(time2, (event.clientY - rect.top) / (rect.height - (lanes[n].track ? 0.6 * rem() : 0))) : "";
-        hover.value = `${clock(Math.max(0, time2), 2)}${told2 ? `  ${told2}` : ""}`;
+        const told3 = asPicture ? drawn[n].told(time2, (event.clientY - rect.top) / (rect.height - (lanes[n].track ? 0.6 * rem() : 0))) : "";
+        hover.value = `${clock(Math.max(0, time2), 2)}${told3 ? `  ${told3}` : ""}`;
         const base = over.getBoundingClientRect(), right = event.clientX - base.left > base.width - 220;
         hover.style.transform = `translate(${event.clientX - base.left + (right ? -12 : 12)}px, ${event.clientY - base.top + 14}px) translateX(${right ? "-100%" : "0"})`;
       }
