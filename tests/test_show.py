@@ -139,7 +139,8 @@ def test_a_page_holds_what_the_commands_find(cocktail: Path, avtool: Avtool) -> 
         boxes = (parts / 32767 - 0.5) * np.tile(told["film"]["size"], 2)
         assert np.abs(boxes - [each["box"] for each in face["track"]]).max() < 0.1
     sources = json.loads(Path("cocktail.sources.json").read_text())
-    assert told["heat"]["sources"] == sources and told["heat"]["steps"] == len(sources["steps"])
+    assert told["heat"]["clip"] == sources["clip"]
+    assert told["heat"]["columns"]["visible"] == [step["visible"] for step in sources["steps"]]
     for lane, name in enumerate(("face1", "face2", "rest")):
         voice, written = heard(cocktail, lane), wide(cocktail.parent / f"cocktail.{name}.wav")
         assert len(voice) == pytest.approx(len(written), abs=2)
@@ -211,7 +212,15 @@ def test_a_page_is_small_beside_its_media(made: Path, monkeypatch: pytest.Monkey
     frames = np.arange(15_000)
     boxes = np.cumsum(rng.standard_normal((15_000, 4)), 0) % 300
     lanes = [Lane("a", n, Audio.of(noise, 16_000), frames=frames, boxes=boxes) for n in (1, 2)]
-    heat = Heat(rng.uniform(0, 1, (3000, 1, 1)) * np.hanning(36)[:, None] * np.hanning(64), 0.2, {})
+    warm = np.hanning(36)[:, None] * np.hanning(64)
+    step = {
+        "visible": 0.5,
+        "peak": [312.5, 205.5],
+        "box": [90.6, 78.5, 234.2, 253.7],
+        "cue": "face",
+    }
+    steps = [{"t": n / 5, **step, "face": 1} for n in range(3000)]
+    heat = Heat(rng.uniform(0, 1, (3000, 1, 1)) * warm, 0.2, {"steps": steps, "clip": step})
     film = Film(FILM, (640, 360), 25.0, "talk.mp4")
     page = Page("talk.mp4", 600.0, film, [*lanes, Lane("b", 0, Audio.of(noise, 16_000))], heat)
     save(page, [made / "long.html"], name="", title="")
@@ -428,13 +437,16 @@ def test_a_click_on_a_face_solos_its_voice(browser: Browser, cocktail: Path) -> 
     shown(browser, cocktail)
     for face in (1, 2):
         browser.click(f".ring:nth-of-type({face})")
-        browser.value("avtool.seek(0.5)")
-        sound, at = recorded(browser, 2)
-        near = slice(round(at * 48000) - 96, round(at * 48000) + len(sound) + 96)  # 2 ms
-        written, true, other = (
-            wide(folder / f"cocktail.face{number}.wav")[near]
-            for folder, number in ((cocktail.parent, face), (SAMPLE, face), (SAMPLE, 3 - face))
-        )
+        for _ in range(3):  # a busy machine drops sound
+            browser.value("avtool.seek(0.5)")
+            sound, at = recorded(browser, 2)
+            near = slice(round(at * 48000) - 96, round(at * 48000) + len(sound) + 96)  # 2 ms
+            written, true, other = (
+                wide(folder / f"cocktail.face{number}.wav")[near]
+                for folder, number in ((cocktail.parent, face), (SAMPLE, face), (SAMPLE, 3 - face))
+            )
+            if alike(written, sound) > 0.95:
+                break
         assert alike(written, sound) > 0.95
         assert alike(true, sound) > 0.85 and alike(other, sound) < 0.3
         words = browser.value("document.querySelector('.said').textContent")
@@ -588,7 +600,9 @@ def test_a_page_of_a_thousand_pages(browser: Browser, tmp_path: Path) -> None:
     assert browser.value("faults") == []
 
 
-def test_every_number_is_a_download(browser: Browser, cocktail: Path) -> None:
+def test_every_number_is_a_download(browser: Browser, cocktail: Path, avtool: Avtool) -> None:
+    assert avtool("localize", FILM, "-f", "json").code == 0
+    sources = json.loads(Path("cocktail.sources.json").read_text())
     shown(browser, cocktail)
     browser.value("""(() => {
         window.saved = {};
@@ -614,7 +628,7 @@ def test_every_number_is_a_download(browser: Browser, cocktail: Path) -> None:
     assert "00:00:00,200 --> 00:00:03,160\nFace 1\n" in files["cocktail.speech.srt"]
     assert len(files["cocktail.speech.csv"].splitlines()) == len(spans) + 1
     assert [each["face"] for each in json.loads(files["cocktail.faces.json"])["faces"]] == [1, 2]
-    assert json.loads(files["cocktail.sources.json"]) == told["heat"]["sources"]
+    assert json.loads(files["cocktail.sources.json"]) == sources
     data = browser.value(
         "blobs[saved['cocktail.face1.wav']].arrayBuffer().then((b) => [...new Uint8Array(b)])"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from avtool.values import Array, Audio, Matrix
 PIECE, MARGIN = 5.0, 0.1  # seconds of sound in a piece, and what each needs of its neighbours
 OPUS_RATE, OPUS_BITS = 48_000, 40_000  # Hz; a second, of each channel
 SILENT = 1e-4  # what is never louder, -80 dB, is left out
-PEAKS, MELS, HOP = 100, 48, 0.02  # of a voice: peaks a second, bands, seconds
+PEAKS, MELS, HOP = 100, 40, 0.025  # of a voice: peaks a second, bands, seconds
 RANGE = -75.0, -15.0  # dB of full scale that a voice's spectrogram shows
 TILE = 500  # frames of a matrix in one picture
 SHEET = 16  # heat maps side by side in one picture
@@ -101,7 +101,7 @@ def _mel(mono: Array, rate: int) -> str:
     power = stft.spectrogram(mono)
     full = (stft.win_samples / 4) ** 2  # the power of a tone of full scale
     level = 10 * np.log10(bank.filters() @ power / full + 1e-12)
-    return webp(scaled(level[:, : max(1, len(mono) // stft.hop_samples)], *RANGE), 45)
+    return webp(scaled(level[:, : max(1, len(mono) // stft.hop_samples)], *RANGE), 30)
 
 
 def _ears(rate: int) -> tuple[STFT, MelBank]:
@@ -174,9 +174,16 @@ def heat(value: Heat) -> dict[str, Any]:
     return {
         "every": value.every,
         "rows": rows,
-        "columns": columns,
+        "cells": columns,
         "steps": steps,
         "across": SHEET,
         "sheets": sheets,
-        "sources": dict(value.sources),
+        "clip": value.sources.get("clip"),
+        "columns": _columns(value.sources.get("steps", [])),
     }
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Rows by name, so that each name stands once; None where a row has none."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}

@@ -1,8 +1,15 @@
-// made by web/build.mjs of f103aa5038ef58bf26d6e4dff54c48d041c3992d119effd5ca12ffdf8cea21f8
+// made by web/build.mjs of 8d81afc6a700fc18b040d45948cfabd6f52b1dabb20311dd5e8e7aebf06c08f2
 "use strict";
 (() => {
   // data.ts
-  var data = JSON.parse(text("data"));
+  var data = JSON.parse(text("data"), (key, value) => key === "heat" ? told(value) : value);
+  function told({ clip, columns, cells, ...heat2 }) {
+    const names = Object.keys(columns);
+    const steps = (columns["t"] ?? []).map((_, n) => Object.fromEntries(
+      names.map((name) => [name, columns[name][n]]).filter(([, value]) => value !== null)
+    ));
+    return { ...heat2, columns: cells, sources: { steps, clip } };
+  }
   function text(id) {
     return document.getElementById(id)?.textContent ?? "";
   }
@@ -355,6 +362,8 @@
   function wait(seconds) {
     return new Promise((done) => setTimeout(done, 1e3 * seconds));
   }
+
+  // wav.ts
   async function wav(place, lane, duration) {
     const { piece, margin, sounding } = lane.voice;
     const context = new OfflineAudioContext(1, 1, RATE);
@@ -404,7 +413,7 @@
       add("Who speaks when, as a table", "speech.csv", "text/csv", speech);
     }
     if (faces.length) {
-      add("Faces: boxes and speech", "faces.json", "application/json", () => json({ faces: faces.map(told) }));
+      add("Faces: boxes and speech", "faces.json", "application/json", () => json({ faces: faces.map(told2) }));
       add("Faces: boxes as a table", "faces.csv", "text/csv", boxes);
     }
     if (data.heat) {
@@ -435,7 +444,7 @@
     return [head, ...rows].map((row) => row.join(",")).join("\n") + "\n";
   }
   var short = (value, digits) => Number(value.toFixed(digits));
-  function told(lane) {
+  function told2(lane) {
     const track = [...new Boxes(lane.track, data.film.size).all()];
     return {
       face: lane.face,
@@ -842,8 +851,7 @@ ${name}
     find();
   }
 
-  // main.ts
-  var HUES = [28, 250, 150, 320, 85, 200, 290, 120];
+  // parts.ts
   var KEYS = [
     ["Space", "play, pause"],
     ["← →", "a picture back, on"],
@@ -854,6 +862,69 @@ ${name}
     ["M", "waveform or spectrogram"],
     ["Esc", "no loop, everything is heard"]
   ];
+  function icon(name) {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    svg.setAttribute("viewBox", "0 0 24 24");
+    svg.setAttribute("aria-hidden", "true");
+    path.setAttribute("d", name === "play" ? "M8 5.2v13.6c0 .8.9 1.3 1.5.8l10-6.8a1 1 0 0 0 0-1.6l-10-6.8c-.6-.5-1.5 0-1.5.8z" : "M7 5h3.4v14H7zM13.6 5H17v14h-3.4z");
+    svg.append(path);
+    return svg;
+  }
+  function keysDialog() {
+    return make(
+      "dialog",
+      { className: "keys" },
+      make("h2", {}, "Keys"),
+      make("dl", {}, ...KEYS.flatMap(([key, words]) => [make("dt", {}, key), make("dd", {}, words)])),
+      make("p", {}, "Drag over the lanes to repeat a part; turn the wheel with Ctrl to zoom, with Shift to move."),
+      make("form", { method: "dialog" }, make("button", { className: "plain" }, "Close"))
+    );
+  }
+  function compared(other) {
+    const both = ["Before", "After"].map((words) => {
+      const button = make("button", { type: "button" }, words);
+      button.addEventListener("click", () => turn(words === "Before"));
+      return button;
+    });
+    const turn = (shows) => {
+      other.style.visibility = shows ? "visible" : "hidden";
+      both.forEach((button, n) => button.setAttribute("aria-pressed", String(shows === (n === 0))));
+    };
+    turn(false);
+    return make("div", { className: "modes compared", role: "group", ariaLabel: "Before or after" }, ...both);
+  }
+  function lost(film, video) {
+    const file = make("input", { type: "file", accept: "video/*" });
+    file.addEventListener("change", () => {
+      if (!file.files?.[0]) return;
+      video.src = URL.createObjectURL(file.files[0]);
+      note.remove();
+    });
+    const note = make("label", { className: "lost" }, `${film.name} is not beside this page, or this browser cannot play it. Its voices are here; choose the film to see it too.`, file);
+    return note;
+  }
+  function likelihood(canvas, steps, view, ink) {
+    const scale = Math.min(3, window.devicePixelRatio || 1), high = canvas.clientHeight;
+    canvas.width = Math.round(view.width * scale);
+    canvas.height = Math.round(high * scale);
+    const pen = canvas.getContext("2d");
+    pen.scale(scale, scale);
+    pen.beginPath();
+    for (const each of steps) pen.lineTo(view.x(each.t), high - 3 - each.visible * (high - 6));
+    pen.lineWidth = 2;
+    pen.strokeStyle = ink;
+    pen.lineJoin = "round";
+    pen.stroke();
+    pen.lineTo(view.x(steps.at(-1)?.t ?? 0), high);
+    pen.lineTo(view.x(steps[0]?.t ?? 0), high);
+    pen.globalAlpha = 0.15;
+    pen.fillStyle = ink;
+    pen.fill();
+  }
+
+  // main.ts
+  var HUES = [28, 250, 150, 320, 85, 200, 290, 120];
   function start(more) {
     if (data.pages) return index();
     const { lanes, film } = data, faces = lanes.filter((lane) => lane.face);
@@ -888,7 +959,7 @@ ${name}
       if (before) screen.append(before, compared(before));
       if (heat2) screen.append(heat2.canvas);
       screen.append(...rings.map((ring) => ring.button), big);
-      videos[0].film.addEventListener("error", () => screen.append(lost()));
+      videos[0].film.addEventListener("error", () => screen.append(lost(film, videos[0].film)));
       screen.addEventListener("click", (event) => {
         if (event.target === screen || event.target instanceof HTMLVideoElement) toggle();
       });
@@ -916,14 +987,7 @@ ${name}
     const glowing = make("label", { className: "glow", title: "Where the sound comes from, as heat over the film" }, "Heat", glow);
     const near = make("button", { type: "button", className: "round", ariaLabel: "Zoom in", title: "Zoom in (+)" }, "+");
     const far = make("button", { type: "button", className: "round", ariaLabel: "Zoom out", title: "Zoom out (−)" }, "−");
-    const keys = make(
-      "dialog",
-      { className: "keys" },
-      make("h2", {}, "Keys"),
-      make("dl", {}, ...KEYS.flatMap(([key, words]) => [make("dt", {}, key), make("dd", {}, words)])),
-      make("p", {}, "Drag over the lanes to repeat a part; turn the wheel with Ctrl to zoom, with Shift to move."),
-      make("form", { method: "dialog" }, make("button", { className: "plain" }, "Close"))
-    );
+    const keys = keysDialog();
     const help = make("button", { type: "button", className: "round", ariaLabel: "Keys", title: "Keys (?)" }, "?");
     const files = downloads();
     const menu = make(
@@ -1009,38 +1073,6 @@ ${name}
       bar,
       board
     ), keys);
-    function icon(name) {
-      const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-      const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-      svg.setAttribute("viewBox", "0 0 24 24");
-      svg.setAttribute("aria-hidden", "true");
-      path.setAttribute("d", name === "play" ? "M8 5.2v13.6c0 .8.9 1.3 1.5.8l10-6.8a1 1 0 0 0 0-1.6l-10-6.8c-.6-.5-1.5 0-1.5.8z" : "M7 5h3.4v14H7zM13.6 5H17v14h-3.4z");
-      svg.append(path);
-      return svg;
-    }
-    function compared(other) {
-      const both = ["Before", "After"].map((words) => {
-        const button = make("button", { type: "button" }, words);
-        button.addEventListener("click", () => turn(words === "Before"));
-        return button;
-      });
-      const turn = (shows) => {
-        other.style.visibility = shows ? "visible" : "hidden";
-        both.forEach((button, n) => button.setAttribute("aria-pressed", String(shows === (n === 0))));
-      };
-      turn(false);
-      return make("div", { className: "modes compared", role: "group", ariaLabel: "Before or after" }, ...both);
-    }
-    function lost() {
-      const file = make("input", { type: "file", accept: "video/*" });
-      file.addEventListener("change", () => {
-        if (!file.files?.[0]) return;
-        videos[0].film.src = URL.createObjectURL(file.files[0]);
-        note.remove();
-      });
-      const note = make("label", { className: "lost" }, `${film.name} is not beside this page, or this browser cannot play it. Its voices are here; choose the film to see it too.`, file);
-      return note;
-    }
     function toggle() {
       asked = true;
       if (player.playing) player.pause();
@@ -1098,7 +1130,7 @@ ${name}
       const paper = resolved("--paper");
       axis(marks, view, resolved("--soft"));
       drawn.forEach((each, n) => each.draw(view, mode, colour(n), paper));
-      if (heat2) drawVisible(resolved("--accent"));
+      if (data.heat) likelihood(visible, data.heat.sources.steps, view, resolved("--accent"));
       region.hidden = !player.loop && !dragged;
       const span = dragged ?? player.loop;
       if (span) {
@@ -1109,24 +1141,6 @@ ${name}
       scroll.hidden = view.whole;
       thumb.style.left = `${100 * view.from / data.duration}%`;
       thumb.style.width = `${100 * (view.to - view.from) / data.duration}%`;
-    }
-    function drawVisible(ink) {
-      const scale = Math.min(3, devicePixelRatio || 1), high = visible.clientHeight;
-      visible.width = Math.round(view.width * scale);
-      visible.height = Math.round(high * scale);
-      const pen = visible.getContext("2d"), { steps } = data.heat.sources;
-      pen.scale(scale, scale);
-      pen.beginPath();
-      for (const each of steps) pen.lineTo(view.x(each.t), high - 3 - each.visible * (high - 6));
-      pen.lineWidth = 2;
-      pen.strokeStyle = ink;
-      pen.lineJoin = "round";
-      pen.stroke();
-      pen.lineTo(view.x(steps.at(-1)?.t ?? 0), high);
-      pen.lineTo(view.x(steps[0]?.t ?? 0), high);
-      pen.globalAlpha = 0.15;
-      pen.fillStyle = ink;
-      pen.fill();
     }
     function frame() {
       waiting = false;
@@ -1177,8 +1191,8 @@ ${name}
       if (n >= 0 && !holding) {
         const rect = drawn[n].canvas.getBoundingClientRect(), time2 = timeAt(event);
         const asPicture = lanes[n].picture && (mode === "spectrogram" || !lanes[n].voice);
-        const told2 = asPicture ? drawn[n].told(time2, (event.clientY - rect.top) / (rect.height - (lanes[n].track ? 0.6 * rem() : 0))) : "";
-        hover.value = `${clock(Math.max(0, time2), 2)}${told2 ? `  ${told2}` : ""}`;
+        const told3 = asPicture ? drawn[n].told(time2, (event.clientY - rect.top) / (rect.height - (lanes[n].track ? 0.6 * rem() : 0))) : "";
+        hover.value = `${clock(Math.max(0, time2), 2)}${told3 ? `  ${told3}` : ""}`;
         const base = over.getBoundingClientRect(), right = event.clientX - base.left > base.width - 220;
         hover.style.transform = `translate(${event.clientX - base.left + (right ? -12 : 12)}px, ${event.clientY - base.top + 14}px) translateX(${right ? "-100%" : "0"})`;
       }

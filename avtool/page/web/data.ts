@@ -32,6 +32,11 @@ export interface Heat {
   sources: { steps: Step[]; clip: Omit<Step, "t"> };
 }
 
+/** Heat as it is written: steps by column, null where one has no face. */
+type Written = Omit<Heat, "columns" | "sources"> & {
+  cells: number; clip: Omit<Step, "t">; columns: Record<string, (unknown | null)[]>;
+};
+
 export interface Film {
   size: [number, number]; fps: number; name: string; start: number;
   id?: string; type?: string; src?: string; before?: Film; poster?: string;
@@ -43,7 +48,14 @@ export interface Data {
   pages?: [address: string, title: string, seconds: number, words: string, picture: string][];
 }
 
-export const data: Data = JSON.parse(text("data"));
+export const data: Data = JSON.parse(text("data"), (key, value) => key === "heat" ? told(value) : value);
+
+function told({ clip, columns, cells, ...heat }: Written): Heat {
+  const names = Object.keys(columns);
+  const steps = (columns["t"] ?? []).map((_, n) => Object.fromEntries(
+    names.map((name) => [name, columns[name]![n]]).filter(([, value]) => value !== null)) as unknown as Step);
+  return { ...heat, columns: cells, sources: { steps, clip } };
+}
 
 export function text(id: string): string {
   return document.getElementById(id)?.textContent ?? "";

@@ -1,7 +1,7 @@
 // Every number of a page as a file.
 
 import { Boxes, data, make, type Lane } from "./data";
-import { wav } from "./player";
+import { wav } from "./wav";
 
 interface Download { name: string; words: string; make: () => Blob | Promise<Blob> }
 

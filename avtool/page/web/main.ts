@@ -5,15 +5,10 @@ import { downloads, save } from "./downloads";
 import { address, HeatLayer, Ring } from "./film";
 import { index } from "./index";
 import { axis, Drawn, rem, View, type Mode } from "./lanes";
+import { compared, icon, keysDialog, likelihood, lost } from "./parts";
 import { Player } from "./player";
 
 const HUES = [28, 250, 150, 320, 85, 200, 290, 120]; // degrees in OKLCH, far from each other
-const KEYS: [string, string][] = [
-  ["Space", "play, pause"], ["← →", "a picture back, on"], ["Shift ← →", "five seconds back, on"],
-  ["1 … 9", "hear one face; with Shift, add it"], ["0", "hear everything"],
-  ["+ −", "zoom"], ["M", "waveform or spectrogram"], ["Esc", "no loop, everything is heard"],
-];
-
 /** What else a page may show: takes a place for it, gives what is called for each picture. */
 export type More = (stage: HTMLElement) => (time: number) => void;
 
@@ -49,7 +44,7 @@ export function start(more?: More): void {
     if (before) screen.append(before, compared(before));
     if (heat) screen.append(heat.canvas);
     screen.append(...rings.map((ring) => ring.button), big);
-    videos[0]!.film.addEventListener("error", () => screen.append(lost()));
+    videos[0]!.film.addEventListener("error", () => screen.append(lost(film, videos[0]!.film)));
     screen.addEventListener("click", (event) => { if (event.target === screen || event.target instanceof HTMLVideoElement) toggle(); });
   }
   const step = more?.(stage);
@@ -73,10 +68,7 @@ export function start(more?: More): void {
   const glowing = make("label", { className: "glow", title: "Where the sound comes from, as heat over the film" }, "Heat", glow);
   const near = make("button", { type: "button", className: "round", ariaLabel: "Zoom in", title: "Zoom in (+)" }, "+");
   const far = make("button", { type: "button", className: "round", ariaLabel: "Zoom out", title: "Zoom out (−)" }, "−");
-  const keys = make("dialog", { className: "keys" }, make("h2", {}, "Keys"),
-    make("dl", {}, ...KEYS.flatMap(([key, words]) => [make("dt", {}, key), make("dd", {}, words)])),
-    make("p", {}, "Drag over the lanes to repeat a part; turn the wheel with Ctrl to zoom, with Shift to move."),
-    make("form", { method: "dialog" }, make("button", { className: "plain" }, "Close")));
+  const keys = keysDialog();
   const help = make("button", { type: "button", className: "round", ariaLabel: "Keys", title: "Keys (?)" }, "?");
   const files = downloads();
   const menu = make("details", { className: "files" }, make("summary", { title: "Every number as a file" }, "Downloads"),
@@ -125,43 +117,6 @@ export function start(more?: More): void {
   document.body.append(make("main", {},
     make("header", {}, make("h1", {}, data.title), make("p", {}, facts.filter(Boolean).join("  ·  "))),
     ...(film || more ? [stage] : []), said, bar, board), keys);
-
-  function icon(name: "play" | "pause"): SVGSVGElement {
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-    svg.setAttribute("viewBox", "0 0 24 24");
-    svg.setAttribute("aria-hidden", "true");
-    path.setAttribute("d", name === "play" ? "M8 5.2v13.6c0 .8.9 1.3 1.5.8l10-6.8a1 1 0 0 0 0-1.6l-10-6.8c-.6-.5-1.5 0-1.5.8z" : "M7 5h3.4v14H7zM13.6 5H17v14h-3.4z");
-    svg.append(path);
-    return svg;
-  }
-
-  /** Which of two films is seen. */
-  function compared(other: HTMLElement): HTMLElement {
-    const both = (["Before", "After"] as const).map((words) => {
-      const button = make("button", { type: "button" }, words);
-      button.addEventListener("click", () => turn(words === "Before"));
-      return button;
-    });
-    const turn = (shows: boolean): void => {
-      other.style.visibility = shows ? "visible" : "hidden";
-      both.forEach((button, n) => button.setAttribute("aria-pressed", String(shows === (n === 0))));
-    };
-    turn(false);
-    return make("div", { className: "modes compared", role: "group", ariaLabel: "Before or after" }, ...both);
-  }
-
-  /** The film is not where the page looks for it. */
-  function lost(): HTMLElement {
-    const file = make("input", { type: "file", accept: "video/*" });
-    file.addEventListener("change", () => {
-      if (!file.files?.[0]) return;
-      videos[0]!.film.src = URL.createObjectURL(file.files[0]);
-      note.remove();
-    });
-    const note = make("label", { className: "lost" }, `${film!.name} is not beside this page, or this browser cannot play it. Its voices are here; choose the film to see it too.`, file);
-    return note;
-  }
 
   function toggle(): void {
     asked = true;
@@ -228,7 +183,7 @@ export function start(more?: More): void {
     const paper = resolved("--paper");
     axis(marks, view, resolved("--soft"));
     drawn.forEach((each, n) => each.draw(view, mode, colour(n), paper));
-    if (heat) drawVisible(resolved("--accent"));
+    if (data.heat) likelihood(visible, data.heat.sources.steps, view, resolved("--accent"));
     region.hidden = !player.loop && !dragged;
     const span = dragged ?? player.loop;
     if (span) {
@@ -239,25 +194,6 @@ export function start(more?: More): void {
     scroll.hidden = view.whole;
     thumb.style.left = `${(100 * view.from) / data.duration}%`;
     thumb.style.width = `${(100 * (view.to - view.from)) / data.duration}%`;
-  }
-
-  function drawVisible(ink: string): void {
-    const scale = Math.min(3, devicePixelRatio || 1), high = visible.clientHeight;
-    visible.width = Math.round(view.width * scale);
-    visible.height = Math.round(high * scale);
-    const pen = visible.getContext("2d")!, { steps } = data.heat!.sources;
-    pen.scale(scale, scale);
-    pen.beginPath();
-    for (const each of steps) pen.lineTo(view.x(each.t), high - 3 - each.visible * (high - 6));
-    pen.lineWidth = 2;
-    pen.strokeStyle = ink;
-    pen.lineJoin = "round";
-    pen.stroke();
-    pen.lineTo(view.x(steps.at(-1)?.t ?? 0), high);
-    pen.lineTo(view.x(steps[0]?.t ?? 0), high);
-    pen.globalAlpha = 0.15;
-    pen.fillStyle = ink;
-    pen.fill();
   }
 
   function frame(): void {
