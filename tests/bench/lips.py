@@ -262,7 +262,7 @@ def old(data: Path, count: int) -> None:
         people.append((path, track(opened(path).frames.images(), FPS)[0]))
     voices = [np.resize(voice, 18 * RATE) for voice in islice(readers(data), count)]
     print(f"\nopening of the lips, film's own with the result's, {count} sentences: r, and r")
-    print("without the speech; how much of each opening is left")
+    print("without the speech; how much of each opening is left; its width beside the film's")
     for path, seen in people:
         film = filming.video_face(media.open(path), [seen], seen.face)
         before = filming.meshes(film.frames, seen)[:, list(LIPS), :2]
@@ -288,12 +288,13 @@ def old(data: Path, count: int) -> None:
             least = min(map(len, rows))
             every = np.stack([row[:least] for row in rows])[:, painted[:least]]
             every = every[:, np.isfinite(every).all(0)]
-            found.append((np.corrcoef(every)[0, 1], *partial(*every)))
-        plain, without, left = np.mean(found, 0)
+            wide = np.ptp(np.quantile(every[:2], [0.05, 0.95], axis=1), axis=0)
+            found.append((np.corrcoef(every)[0, 1], *partial(*every), wide[1] / wide[0]))
+        plain, without, left, wider = np.mean(found, 0)
         spread = np.std(found, 0)[1]
         print(
             f"{path.stem:16}{seen.face:2}  r {plain:6.2f}  {without:6.2f} (spread {spread:.2f})  "
-            f"left {left:5.0%}"
+            f"left {left:5.0%}  width {wider:.2f}"
         )
 
 

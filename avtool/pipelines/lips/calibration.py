@@ -23,7 +23,7 @@ from avtool.values import Array
 SAMPLES = 96  # pictures of a film that are painted
 SIDE = 400  # pixels of a sample at most: the face and half as much around it
 FEWEST = 12  # samples that tell a line
-ROUNDS = 3  # of painting and looking again
+ROUNDS = 4  # of painting and looking again, the last for how far it opens
 GOLDEN = (5**0.5 - 1) / 2  # of which the multiples fill 0 to 1 evenly
 SLOWLY = 0.6  # as lips that all but touch open by more than twice as much for twice the motion
 STILL = 0.01  # eyes' distances: what opens less shows nothing
