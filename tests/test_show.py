@@ -563,6 +563,15 @@ def test_keys_do_what_the_page_says(browser: Browser, cocktail: Path) -> None:
     assert browser.value(state) == [False, []]
 
 
+def test_a_face_can_be_chosen_when_the_film_has_ended(browser: Browser, cocktail: Path) -> None:
+    shown(browser, cocktail)
+    browser.value("(avtool.seek(6.8), void avtool.play())")
+    until(browser, "avtool.time >= avtool.duration && !avtool.playing")
+    browser.click(".ring:nth-of-type(2)")
+    assert browser.value("[...avtool.alone]") == [1]
+    assert browser.value("avtool.playing && avtool.time < 5")  # the first click is for hearing
+
+
 def test_a_drag_over_the_lanes_loops(browser: Browser, cocktail: Path) -> None:
     shown(browser, cocktail)
     box = "document.querySelector('.drawn canvas').getBoundingClientRect()"
