@@ -253,12 +253,15 @@ def test_a_page_is_small_beside_its_media(made: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_film_stands_beside_its_page_where_it_is_asked_to(avtool: Avtool, tmp_path: Path) -> None:
-    folder = tmp_path / "a b#c"
-    folder.mkdir()
-    shutil.copy(SAMPLE / "knock.mp4", folder)
-    assert avtool("show", "a b#c/knock.mp4", "--no-open", "--no-embed", "-o", "out/").code == 0
-    film = facts(Path("out/knock.html"))["film"]
-    assert film["src"] == "../a%20b%23c/knock.mp4" and "id" not in film
+    shutil.copy(SAMPLE / "knock.mp4", tmp_path / "a b#c.mp4")
+    told = avtool("show", "a b#c.mp4", "--no-open", "--no-embed", "-o", "out/", "--json")
+    assert json.loads(told.out)["outputs"] == ["out/a b#c.html", "out/a b#c.film.mp4"]
+    film = facts(Path("out/a b#c.html"))["film"]
+    assert film["src"] == "a%20b%23c.film.mp4" and "id" not in film
+    with av.open("a b#c.mp4", "r") as one, av.open("out/a b#c.film.mp4", "r") as other:
+        assert not other.streams.audio
+        packets = ([bytes(each) for each in film.demux(video=0)] for film in (one, other))
+        assert next(packets) == next(packets)  # bit for bit
     naive("-i", SAMPLE / "knock.mp4", "-t", 1, "-c:v", "mpeg4", tmp_path / "old.avi")
     told = avtool("show", "old.avi", "--no-open", "--json")
     assert json.loads(told.out)["outputs"] == ["old.html", "old.film.mp4"]
@@ -269,7 +272,7 @@ def test_a_film_stands_beside_its_page_where_it_is_asked_to(avtool: Avtool, tmp_
 def test_a_film_that_starts_late_is_shown_late(avtool: Avtool, tmp_path: Path) -> None:
     naive("-itsoffset", 0.5, "-i", SAMPLE / "knock.mp4", "-i", SAMPLE / "knock.mp4", "-t", 2,
           "-map", "0:v", "-map", "1:a", "-c", "copy", tmp_path / "late.mp4")  # fmt: skip
-    for words in ([], ["--no-embed", "-o", "beside.html"]):
+    for words in ([], ["--no-embed", "-o", "beside.html", "--overwrite"]):
         assert avtool("show", "late.mp4", "--no-open", *words).code == 0
     for name in ("late", "beside"):
         page = Path(f"{name}.html").read_text()

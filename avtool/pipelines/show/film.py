@@ -16,17 +16,17 @@ from avtool.values import Array, Frames, Video
 
 FILM = "film"  # the field of a job
 PLAYED = {"h264", "vp8", "vp9", "av1"}  # by every browser
-LATE = 0.01  # seconds; of a film that starts later browsers make different things
 POSTER = 240  # pixels
 WIDEST = 1280  # pixels of a film that has to be made for the page
 
 
 def is_played(source: Media, embed: bool | None) -> bool:
-    """Whether browsers play a film as it is, or as it is put into the page."""
-    stream, suffix = source.info.video[0], Path(source.info.path).suffix.lower()
+    """Whether a film can be put into the page as it is.
+
+    One beside the page is a copy without sound, too: only such a film keeps to within 10 ms.
+    """
     inside = source.info.bytes <= EMBEDDED_BYTES if embed is None else embed
-    as_it_is = suffix in (".mp4", ".m4v", ".webm") and stream.start < LATE
-    return stream.codec in PLAYED and (inside or as_it_is)
+    return inside and source.info.video[0].codec in PLAYED
 
 
 def film_of(embed: bool | None, job: Job, source: Media, page: Path, folder: Path) -> Film | None:
