@@ -1,4 +1,4 @@
-// made by web/build.mjs of 8d81afc6a700fc18b040d45948cfabd6f52b1dabb20311dd5e8e7aebf06c08f2
+// made by web/build.mjs of 310d38d84ef520667d15c854bfb1bad73828c54c8f8f4d11bda6c70316cd401e
 "use strict";
 (() => {
   // data.ts
@@ -758,6 +758,7 @@ ${name}
       this.level = level;
       const { name, face, track } = data2.lanes[lane];
       this.boxes = new Boxes(track, data2.film.size);
+      this.last = data2.duration - 1 / track.fps;
       this.button = make(
         "button",
         { className: "ring", type: "button", title: `Hear only ${name.toLowerCase()}` },
@@ -769,9 +770,11 @@ ${name}
     level;
     button;
     boxes;
+    last;
+    // seconds: at the end of a film its last picture is still seen
     breath = 0;
     move(time, speaks, size, shown) {
-      const box = this.boxes.at(Math.max(0, time));
+      const box = this.boxes.at(Math.max(0, Math.min(time, this.last)));
       this.button.hidden = !box;
       if (!box) return;
       const [x0, y0, x1, y1] = box;

@@ -17,6 +17,7 @@ export function address(film: Film): string {
 export class Ring {
   readonly button: HTMLButtonElement;
   private readonly boxes: Boxes;
+  private readonly last: number; // seconds: at the end of a film its last picture is still seen
   private breath = 0;
 
   constructor(
@@ -24,13 +25,14 @@ export class Ring {
   ) {
     const { name, face, track } = data.lanes[lane]!;
     this.boxes = new Boxes(track!, data.film!.size);
+    this.last = data.duration - 1 / track!.fps;
     this.button = make("button", { className: "ring", type: "button", title: `Hear only ${name.toLowerCase()}` },
       make("span", { className: "number", ariaHidden: "true" }, String(face)));
     this.button.setAttribute("aria-label", `${name}: hear it alone`);
   }
 
   move(time: number, speaks: boolean, size: [number, number], shown: [number, number]): void {
-    const box = this.boxes.at(Math.max(0, time));
+    const box = this.boxes.at(Math.max(0, Math.min(time, this.last)));
     this.button.hidden = !box;
     if (!box) return;
     const [x0, y0, x1, y1] = box as [number, number, number, number];

@@ -22,7 +22,7 @@ def show(
         bool | None,
         typer.Option(
             "--embed/--no-embed",
-            help="Put the film into the page, or leave it beside [up to 20 MB]",
+            help="The film is in the page, or a mute copy beside it [up to 20 MB]",
         ),
     ] = None,
     device: opt.Device = "auto",

@@ -11,11 +11,10 @@ import os
 import sys
 import webbrowser
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 import typer
@@ -23,7 +22,6 @@ import typer
 from avtool import media
 from avtool.batch.jobs import Job, Plan, expanded, is_folder, refuse_addresses
 from avtool.batch.request import Report, Request, Tick
-from avtool.batch.worker import Worker
 from avtool.cli.drive import drive
 from avtool.cli.signals import INTERRUPTED
 from avtool.cli.terminal import say
@@ -31,21 +29,15 @@ from avtool.errors import MediaError
 from avtool.face import Track
 from avtool.media import Media, Spec
 from avtool.media.image import SUFFIXES
-from avtool.page import EMBEDDED_BYTES, Film, Heat, Lane, Page
-from avtool.page.film import film
-from avtool.pipelines import pipeline, worker
+from avtool.page import Heat, Lane, Page
+from avtool.pipelines.show.film import FILM, film_of, is_played, make_film
 from avtool.pipelines.show.index import index
-from avtool.save import replacing, save
-from avtool.save.video import without_sound
-from avtool.scratch import temporary_folder
+from avtool.pipelines.show.parts import FILES, parts
+from avtool.save import save
 from avtool.speakers.tracks import tracks_of
-from avtool.values import Array, Audio, Frames, Video
+from avtool.values import Array, Audio
 
-PAGE, FILM = "page", "film"  # fields of a job
-PLAYED = {"h264", "vp8", "vp9", "av1"}  # by every browser
-LATE = 0.01  # seconds; of a film that starts later browsers make different things
-POSTER = 240  # pixels
-WIDEST = 1280  # pixels of a film that has to be made for the page
+PAGE = "page"  # the field of a job
 
 
 @dataclass(frozen=True)
@@ -123,17 +115,9 @@ def complete(request: Request, job: Job, tick: Tick) -> Job:
     """The job with the film that it has to make, where browsers cannot play its own."""
     source = media.open(job.source, name=job.name)
     is_film = source.info.video and job.source.suffix.lower() not in SUFFIXES
-    if is_film and not _is_played(source, request.options.embed):
+    if is_film and not is_played(source, request.options.embed):
         return replace(job, outputs=job.outputs | {FILM: [job.named(FILM, ".mp4")]})
     return job
-
-
-def _is_played(source: Media, embed: bool | None) -> bool:
-    """Whether browsers play a film as it is, or as it is put into the page."""
-    stream, suffix = source.info.video[0], Path(source.info.path).suffix.lower()
-    inside = source.info.bytes <= EMBEDDED_BYTES if embed is None else embed
-    as_it_is = suffix in (".mp4", ".m4v", ".webm") and stream.start < LATE
-    return stream.codec in PLAYED and (inside or as_it_is)
 
 
 def work(request: Request, job: Job, tick: Tick) -> Report:
@@ -149,7 +133,7 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
     names = [name for name in FILES if needs[name]]
     warnings: list[str] = []
     for path in job.outputs.get(FILM, []):
-        _make_film(source, path, job.title)
+        make_film(source, path, job.title)
     if job.outputs[PAGE]:
         with parts(request, job, tick, names, warnings) as found:
             page = _page(request, job, source, tracks, found, tick)
@@ -159,64 +143,11 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
     return Report(job.name, outputs=made, warnings=told, facts={"faces": len(tracks)})
 
 
-@contextmanager
-def parts(
-    request: Request, job: Job, tick: Tick, names: Sequence[str], warnings: list[str]
-) -> Iterator[Path]:
-    """The base of the files that commands make of an input; links to those that exist.
-
-    Args:
-        warnings: gets those of the commands.
-    """
-    share = 1 / (len(names) + 1)
-    with temporary_folder() as folder:
-        base = folder / job.base.name
-        for each in _there(job):
-            (folder / each.name).symlink_to(each.absolute())
-        for number, name in enumerate(names):
-            do, every = worker(name)
-            asked = Request(
-                *(pipeline(name).Options(), request.start, request.duration, request.strict),
-                *(request.device, EXTRAS.get(name, {}), name),
-            )
-            outputs = {
-                field: [base.with_name(f"{base.name}.{field}{suffix}")]
-                for field, suffix in FILES[name].items()
-            }
-            part = Job(job.source, job.name, base, outputs)
-            made = Worker(partial(do, asked), every and partial(every, asked), debug=True)
-            warnings += made(part, partial(_part, tick, number * share, share)).warnings
-        tick(1 - share, "writing the page")
-        yield base
-
-
-def _part(tick: Tick, before: float, share: float, part: float | None, stage: str) -> None:
-    tick(before + share * (part or 0.0), stage)
-
-
-# What each command writes for a page, and what it wants to be told besides.
-FILES = {
-    "faces": {"faces": ".json"},
-    "separate": {"rest": ".wav"},
-    "localize": {"sources": ".json", "maps": ".npz"},
-}
-EXTRAS: dict[str, dict[str, Any]] = {"separate": {"video": False}, "localize": {"boxes": False}}
-
-
-def _there(job: Job) -> list[Path]:
-    """What other commands have written beside the page, unless it is older than the input."""
-    ends = ("faces.json", "rest.wav", "sources.json", "maps.npz")
-    names = [f"{job.base.name}.{end}" for end in ends]
-    names += [f"{job.base.name}.face{number}.wav" for number in range(1, 100)]
-    found = [job.base.with_name(name) for name in names]
-    since = job.source.stat().st_mtime
-    return [path for path in found if path.is_file() and path.stat().st_mtime >= since]
-
-
 def _page(
     request: Request, job: Job, source: Media, tracks: Sequence[Track], base: Path, tick: Tick
 ) -> Page:
-    shown = _film(request, job, source, base.parent)
+    place = job.outputs[PAGE][0]
+    shown = film_of(request.options.embed, job, source, place, base.parent)
     return Page(
         job.title,
         source.info.duration or 0.0,
@@ -225,46 +156,6 @@ def _page(
         _heat(base) if shown else None,
         facts=_facts(source),
     )
-
-
-def _film(request: Request, job: Job, source: Media, folder: Path) -> Film | None:
-    if not source.info.video or job.source.suffix.lower() in SUFFIXES:
-        return None
-    stream = source.info.video[0]
-    made, page = job.outputs.get(FILM), job.outputs[PAGE][0]
-    path = job.named(FILM, ".mp4") if made is not None else job.source
-    size, fps = (stream.width, stream.height), float(stream.fps)
-    embed = request.options.embed if made is None else False
-    start = stream.start if made is None or stream.codec in PLAYED else 0.0
-    return film(path, page, folder, size, fps, embed=embed, poster=_poster(source), start=start)
-
-
-def _poster(source: Media) -> Array | None:
-    """A picture of a film, small, from its first third."""
-    stream, seconds = source.info.video[0], (source.info.duration or 0.0) / 3
-    scale = POSTER / max(stream.width, stream.height)
-    size = max(2, round(stream.width * scale)), max(2, round(stream.height * scale))
-    clip = source.clip(Spec(frames=True, size=size, start=seconds))
-    with closing(clip.pictures().images()) as images:  # type: ignore[type-var]
-        return next(images, None)
-
-
-def _make_film(source: Media, path: Path, title: str) -> None:
-    """The pictures of a film as browsers play them."""
-    stream = source.info.video[0]
-    if stream.codec in PLAYED:
-        with replacing(path) as part:
-            without_sound(Path(source.info.path), part, stream.start, suffix=path.suffix)
-    else:
-        save(Video(_small(source), None), [path], name=FILM, title=title)
-
-
-def _small(source: Media) -> Frames:
-    """The pictures of a film, small enough for any browser."""
-    stream = source.info.video[0]
-    scale = min(1.0, WIDEST / max(stream.width, stream.height))
-    size = round(stream.width * scale / 2) * 2, round(stream.height * scale / 2) * 2
-    return source.clip(Spec(frames=True, size=size)).pictures()
 
 
 def _lanes(source: Media, tracks: Sequence[Track], base: Path, tick: Tick) -> Iterator[Lane]:
