@@ -97,7 +97,7 @@ def test_the_signature_is_that_of_the_options(name: str) -> None:
         assert taken[field.name] in named
         assert taken[field.name].default == field.default
     assert {"start", "duration", "channel"} <= taken.keys()
-    assert ("rate" in taken) == (name in {*FEATURES, "lips", "speech2face"})
+    assert ("rate" in taken) == (name in {*FEATURES, "lips", "sounds", "speech2face"})
     assert ("preset" in taken) == (name in FEATURES)
     assert ("device" in taken) == (name not in FEATURES)
 
