@@ -45,6 +45,11 @@ class Kind:
     last: int
     wide: bool = False
 
+    @property
+    def told(self) -> slice:
+        """The numbers of the kinds that it is told for."""
+        return slice(self.number, (self.last if self.wide else self.number) + 1)
+
 
 @cache
 def kinds() -> tuple[Kind, ...]:
@@ -74,6 +79,13 @@ class YAMNet:
         return scores, embedding, patch
 
 
+@cache
+def usual(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+    """Those that are told where nobody asks for others: no surroundings, no part of a wide one."""
+    parts = {n for kind in kinds for n in range(kind.told.start + 1, kind.told.stop)}
+    return tuple(k for k in kinds if k.group != ELSEWHERE and k.number not in parts)
+
+
 def probable(scores: Array) -> Array:
     """Scores as probabilities: those of a hundred looks that say 0.8 are right in 80.
 
@@ -93,16 +105,8 @@ def likeliest(probability: Array, threshold: float = 0.4) -> str:
     >>> likeliest(heard)
     'Dog'
     """
-    found: list[tuple[float, Kind]] = []
-    covered = -1
-    for kind in kinds():
-        if kind.group == ELSEWHERE or kind.number <= covered:
-            continue
-        last = kind.last if kind.wide else kind.number
-        covered = max(covered, last)
-        likely = float(probability[kind.number : last + 1].max())
-        if likely >= threshold:
-            found.append((likely, kind))
+    every = ((float(probability[kind.told].max()), kind) for kind in usual(kinds()))
+    found = [(likely, kind) for likely, kind in every if likely >= threshold]
     narrow = [
         (likely, kind.name)
         for likely, kind in found

@@ -203,14 +203,14 @@ def told(scene: Scene, names: dict[str, str]) -> list[Event]:
 def loudest(scene: Scene, names: dict[str, str]) -> list[Event]:
     """The baseline: YAMNet as its authors show it, the highest mean score of each second."""
     every = list(moments(Audio.of(scene.sound, RATE), models_().network))
-    numbers = [kind.number for kind in kinds() if kind.group != "surroundings"]
+    shown = yamnet.usual(kinds())
     found = []
     for second in range(30):
         some = [each.scores for each in every if second <= each.time < second + 1]
-        best = numbers[int(np.mean(some, 0)[numbers].argmax())]
-        wide = next((k for k in kinds() if k.wide and k.number <= best <= k.last), kinds()[best])
-        if wide.name in names:
-            found.append((names[wide.name], float(second), second + 1.0))
+        mean = np.mean(some, 0)
+        best = max(shown, key=lambda kind: mean[kind.told].max())
+        if best.name in names:
+            found.append((names[best.name], float(second), second + 1.0))
     return found
 
 
@@ -228,15 +228,14 @@ def looks(some: list[Scene]) -> tuple[Array, Array]:
     table = kinds()
     number = {kind.name: kind.number for kind in table}
     group = np.array([kind.group for kind in table])
-    parts = {n for kind in table if kind.wide for n in range(kind.number + 1, kind.last + 1)}
-    used = np.array([k.group != "surroundings" and k.number not in parts for k in table])
+    told_ = yamnet.usual(table)
+    used = np.isin(np.arange(len(table)), [kind.number for kind in told_])
     scores, there = [], []
     for scene in some:
         every = list(moments(Audio.of(scene.sound, RATE), models_().network))
         score = np.stack([each.scores for each in every])
-        for kind in table:
-            if kind.wide:
-                score[:, kind.number] = score[:, kind.number : kind.last + 1].max(1)
+        for kind in told_:
+            score[:, kind.number] = score[:, kind.told].max(1)
         at = np.array([each.time for each in every])
         true, unknown = np.zeros(score.shape, bool), np.zeros(score.shape, bool)
         for label, start, end in scene.events:

@@ -12,7 +12,7 @@ from avtool.draw.columns import Columns
 from avtool.errors import InputError
 from avtool.media import Clip, Spec
 from avtool.models import yamnet
-from avtool.models.yamnet import ELSEWHERE, HOP_SAMPLES, RATE, Kind, Moment, YAMNet, moments
+from avtool.models.yamnet import HOP_SAMPLES, RATE, Kind, Moment, YAMNet, moments
 from avtool.pipelines.sounds.probe import Probe
 from avtool.pipelines.sounds.values import Sound, Sounds, Span
 from avtool.values import Array
@@ -70,7 +70,7 @@ class Models:
     probe: Probe | None
 
     @property
-    def kinds(self) -> Sequence[Kind]:
+    def kinds(self) -> tuple[Kind, ...]:
         """What can be told."""
         return self.probe.kinds if self.probe else yamnet.kinds()
 
@@ -140,7 +140,7 @@ def run(clip: Clip, options: Options = Options(), *, models: Models | None = Non
     return Result(found)
 
 
-def chosen(text: str, kinds: Sequence[Kind]) -> list[int]:
+def chosen(text: str, kinds: tuple[Kind, ...]) -> list[int]:
     """The numbers of the kinds that are asked for, by their names or their group's.
 
     >>> len(chosen("animals, speech", yamnet.kinds())), chosen("dog", yamnet.kinds())
@@ -151,8 +151,7 @@ def chosen(text: str, kinds: Sequence[Kind]) -> list[int]:
     """
     asked = [part.strip().lower() for part in text.split(",") if part.strip()]
     if not asked:
-        parts = {n for kind in kinds if kind.wide for n in range(kind.number + 1, kind.last + 1)}
-        return [k.number for k in kinds if k.group != ELSEWHERE and k.number not in parts]
+        return [kind.number for kind in yamnet.usual(kinds)]
     # "Bee, wasp, etc." answers to "bee" and to "wasp".
     names = [{part.strip().lower() for part in [*k.name.split(","), k.group]} for k in kinds]
     known = set().union(*names)
@@ -194,8 +193,7 @@ class _Heard:
         looks = np.repeat(np.arange(len(self.times)), [len(n) for n, _ in self._likely])
         curves = {}
         for kind in wanted:
-            last = kind.last if kind.wide else kind.number
-            mine = (numbers >= kind.number) & (numbers <= last)
+            mine = (numbers >= kind.told.start) & (numbers < kind.told.stop)
             if mine.any() and values[mine].max() >= threshold:
                 curve = np.zeros(len(self.times) + 2, np.float32)
                 np.maximum.at(curve[1:-1], looks[mine], values[mine])
