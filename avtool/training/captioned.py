@@ -1,0 +1,158 @@
+"""Pictures with sentences that say what is on them, and what the backbone sees on each.
+
+A folder holds ``captions.tsv`` (columns image, split, caption: one row a sentence; splits train,
+dev, test) and its pictures in ``images``, as Flickr8k has them (Hodosh, Young & Hockenmaier,
+"Framing image description as a ranking task", 2013). The backbone is frozen, so each picture is
+looked at once, also mirrored and cropped, and packed.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from avtool.errors import InputError
+from avtool.models.backbone import SIZE, Look, Seen
+from avtool.values import Array
+
+VIEWS = 4  # of a picture: whole, mirrored, a part, a mirrored part
+PART = 0.8  # width and height of a part
+BATCH = 32
+
+
+def words(text: str) -> list[str]:
+    """The words of a sentence, in small letters, without marks.
+
+    >>> words("A man's dog , number 3 , runs .")
+    ['a', "man's", 'dog', 'number', '3', 'runs']
+    """
+    return re.findall(r"[a-z0-9]+(?:'[a-z]+)?", text.lower())
+
+
+class Vocabulary:
+    """Words by number; 0 fills, 1 begins, 2 ends, 3 is any word that is not known."""
+
+    FILL, BEGIN, END, UNKNOWN = range(4)
+
+    def __init__(self, known: Sequence[str]) -> None:
+        self.words = ("", "", "", "", *known)
+        self._numbers = {word: n for n, word in enumerate(self.words) if word}
+
+    @classmethod
+    def of(cls, sentences: Iterable[Sequence[str]], least: int = 5) -> Vocabulary:
+        """The words that occur ``least`` times, most frequent first."""
+        counts = Counter(word for sentence in sentences for word in sentence)
+        common = [word for word, count in counts.items() if count >= least]
+        return cls(sorted(common, key=lambda word: (-counts[word], word)))
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def numbers(self, sentence: Sequence[str]) -> list[int]:
+        """Of each word.
+
+        >>> Vocabulary(["a", "dog"]).numbers(["a", "cat"])
+        [4, 3]
+        """
+        return [self._numbers.get(word, self.UNKNOWN) for word in sentence]
+
+
+@dataclass(frozen=True, eq=False)
+class Captioned:
+    """Pictures, the split each belongs to, and its sentences as words."""
+
+    folder: Path
+    names: list[str]
+    split: list[str]
+    sentences: list[list[list[str]]]
+
+    def of(self, split: str) -> list[int]:
+        """The numbers of a split's pictures."""
+        return [n for n, each in enumerate(self.split) if each == split]
+
+
+def read(data: Path) -> Captioned:
+    """A folder's pictures and sentences.
+
+    Raises:
+        InputError: it has no ``captions.tsv``, or one without these columns.
+    """
+    folder = data / "flickr8k" if (data / "flickr8k").exists() else data
+    path = folder / "captions.tsv"
+    if not path.exists():
+        raise InputError(f"{path}: is missing; columns image, split, caption")
+    found: dict[str, tuple[str, list[list[str]]]] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        if not {"image", "split", "caption"} <= set(rows.fieldnames or ()):
+            raise InputError(f"{path}: its columns are not image, split, caption")
+        for row in rows:
+            found.setdefault(row["image"], (row["split"], []))[1].append(words(row["caption"]))
+    splits, sentences = zip(*found.values(), strict=True)
+    return Captioned(folder, list(found), list(splits), list(sentences))
+
+
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """What is seen on each picture, in each view.
+
+    Shape:
+        grid: float16 [pictures, VIEWS, 49, 320]; vector: float16 [pictures, VIEWS, 1280]; kinds:
+        float16 [pictures, VIEWS, 1000]; from the disk as they are asked for
+    """
+
+    grid: Array
+    vector: Array
+    kinds: Array
+
+
+def looks(captioned: Captioned, out: Path) -> Looks:
+    """What ``out`` holds, or is given now: every picture is looked at once."""
+    if not (out / "kinds.npy").exists():
+        _pack(captioned, out)
+    return Looks(*(np.load(out / f"{name}.npy", mmap_mode="r") for name in Look._fields))
+
+
+def _pack(captioned: Captioned, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    network, count = Seen.pretrained(), len(captioned.names)
+    sizes = {"grid": (49, 320), "vector": (1280,), "kinds": (1000,)}
+    files = {
+        name: np.lib.format.open_memmap(
+            out / f"{name}.part.npy", "w+", np.float16, (count, VIEWS, *size)
+        )
+        for name, size in sizes.items()
+    }
+    for first in range(0, count, BATCH // VIEWS):
+        names = captioned.names[first : first + BATCH // VIEWS]
+        views = [_views(captioned.folder / "images" / name, name) for name in names]
+        seen = network.look(torch.from_numpy(np.concatenate(views)))
+        for name, file in files.items():
+            rows = getattr(seen, name).unflatten(0, (-1, VIEWS))
+            file[first : first + len(names)] = rows.half().numpy()
+    for name, file in files.items():
+        file.flush()
+        (out / f"{name}.part.npy").replace(out / f"{name}.npy")
+
+
+def _views(path: Path, name: str) -> Array:
+    """Uint8 RGB [VIEWS, 224, 224, 3]; which part is seen follows from the picture's name."""
+    rng = np.random.default_rng(list(name.encode()))
+    with Image.open(path) as file:
+        image = file.convert("RGB")
+    views = []
+    for n in range(VIEWS):
+        share = 1.0 if n < VIEWS // 2 else PART
+        x, y = (rng.uniform(0, 1 - share) * side for side in image.size)
+        box = (x, y, x + share * image.width, y + share * image.height)
+        view = np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BILINEAR, box))
+        views.append(view[:, ::-1] if n % 2 else view)
+    return np.stack(views)
