@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +19,7 @@ import typer
 from avtool import scratch
 from avtool.batch import thread
 from avtool.batch.address import is_address
-from avtool.batch.jobs import Input, Job, Plan, expanded, identity, refuse, searched
+from avtool.batch.jobs import MEDIA_SUFFIXES, Input, Job, Plan, expanded, identity, refuse, searched
 from avtool.batch.request import Report, Request, Tick
 from avtool.batch.worker import Work, Worker
 from avtool.cli.signals import INTERRUPTED, Interrupted
@@ -43,6 +43,7 @@ class Batch:
 
     Args:
         files: the list of the inputs; retry_failed: of it, do what failed before.
+        suffixes: what folders are searched for.
     """
 
     inputs: Sequence[str] | None
@@ -52,6 +53,7 @@ class Batch:
     overwrite: bool = False
     retry_failed: bool = False
     json: bool = False
+    suffixes: Collection[str] = tuple(MEDIA_SUFFIXES)
 
     def check(self) -> None:
         """Raise where the options do not fit each other."""
@@ -74,12 +76,14 @@ def execute(
     complete: Callable[[Job, Tick], Job] | None = None,
     keys: Callable[[Path], Iterable[str]] | None = None,
     per_shard: int = PER_SHARD,
+    show: Callable[[Report], None] | None = None,
 ) -> NoReturn:
     """Do a command for all inputs, and end the program with its exit code; see ``drive``.
 
     Args:
         work: does one job of the request, or one shard of jobs.
         keys: reads those of a shard's inputs; per_shard: how many it is to have.
+        show: see ``drive``.
     """
     batch.check()
     options: dict[str, Any] = {
@@ -88,15 +92,16 @@ def execute(
         "cluster": batch.cluster,
         "as_json": batch.json,
         "out": plan.out,
+        "show": show,
     }
     do = partial(work, request)
     if batch.files is None and not plan.shards:
-        with expanded(batch.inputs or []) as found:
+        with expanded(batch.inputs or [], batch.suffixes) as found:
             code = drive(plan.jobs(found), do, request, overwrite=batch.overwrite, **options)
         raise typer.Exit(code)
     from avtool.batch.journal import Journal  # what most runs need not load
 
-    with _inputs(batch.inputs or [], batch.files) as (each, total):
+    with _inputs(batch) as (each, total):
         jobs = plan.listed(each)
         facts = {"command": request.command, **request.facts(), "files": plan.written()}
         facts.pop("device", None)  # which resumes a run as well
@@ -119,16 +124,15 @@ def execute(
 
 
 @contextmanager
-def _inputs(
-    inputs: Sequence[str], files: str | None
-) -> Iterator[tuple[Iterable[Input], int | None]]:
+def _inputs(batch: Batch) -> Iterator[tuple[Iterable[Input], int | None]]:
     """Inputs with their keys, one by one, and how many they are, if that is known."""
     from avtool.batch.listing import counted, key_of, listed
 
-    if files is not None:
-        yield listed(files), counted(files)
+    if batch.files is not None:
+        yield listed(batch.files), counted(batch.files)
         return
-    with searched(inputs) as found:
+    inputs = batch.inputs or []
+    with searched(inputs, batch.suffixes) as found:
         total = None
         if not any(map(is_address, inputs)):  # which may hold more than memory does
             every = list(found)

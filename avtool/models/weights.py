@@ -175,11 +175,13 @@ def _like(default: object, value: object) -> bool:
     >>> _like(5, 7), _like(5, True), _like(5, 1.5), _like(1.0, 2), _like((2, 3), [2]), _like(5, 0)
     (True, False, False, True, True, False)
     """
+    if isinstance(default, str):
+        return isinstance(value, str)
     if isinstance(default, Sequence):
         first = default[0]
         if not isinstance(value, list) or not all(_like(first, each) for each in value):
             return False
-        width = len(first) if isinstance(first, Sequence) else 0  # of rows: ((8, 8), (8, 16))
+        width = len(first) if isinstance(first, tuple) else 0  # of rows: ((8, 8), (8, 16))
         return bool(value) and all(len(each) == width for each in value if width)
     if isinstance(default, float):
         return isinstance(value, int | float) and abs(value) < 1e9

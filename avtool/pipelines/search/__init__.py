@@ -1,0 +1,1 @@
+"""`avtool search` and `avtool tag`: pictures and moments of films by words."""

@@ -1,0 +1,49 @@
+"""A strip of what was found: each picture with its film, its time, and how likely it is meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from avtool.draw.canvas import fitted
+from avtool.draw.sheet import GAP, HEAD, MARGIN, WIDTH, Sheet
+from avtool.pipelines.search.values import Hit, Hits
+
+ACROSS, HIGH, TEXT = 4, 270, 84  # pictures in a row, their height, room for the words below
+WIDE = (WIDTH - 2 * MARGIN - (ACROSS - 1) * GAP) // ACROSS
+
+
+def draw_hits(value: Hits, path: Path) -> None:
+    """Write the strip as PNG."""
+    rows = -(-max(1, len(value.hits)) // ACROSS)
+    found = f"the best {len(value.hits)} of {value.looked} pictures and moments"
+    sheet = Sheet(HEAD + rows * (HIGH + TEXT), f"“{value.query}”", found)
+    if not value.hits:
+        sheet.grey(MARGIN, HEAD + 40, "nothing was found")
+    for n, hit in enumerate(value.hits):
+        x = MARGIN + n % ACROSS * (WIDE + GAP)
+        y = HEAD + n // ACROSS * (HIGH + TEXT)
+        left = x
+        if hit.picture is not None:
+            left = sheet.picture(x, y, hit.picture, WIDE, HIGH, grow=True)
+        sheet.text(left, y + HIGH + 20, fitted(_words(hit), 20, WIDE), size=20)
+        sheet.grey(left, y + HIGH + 46, fitted(Path(hit.file).name, 18, WIDE), size=18)
+    sheet.save(path)
+
+
+def _words(hit: Hit) -> str:
+    chance = f"{hit.likely:.0%}"
+    if hit.sense == "heard":
+        chance = f"{hit.kind} heard, {chance}"
+    return f"{chance} · {clock(hit.start)} to {clock(hit.end)}" if hit.is_film else chance
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, hours where there are some.
+
+    >>> clock(59.96), clock(3723.5)
+    ('1:00.0', '1:02:03.5')
+    """
+    minutes, tenths = divmod(round(max(0.0, seconds) * 10), 600)
+    hours, minute = divmod(minutes, 60)
+    second = f"{tenths // 10:02}.{tenths % 10}"
+    return f"{hours}:{minute:02}:{second}" if hours else f"{minute}:{second}"

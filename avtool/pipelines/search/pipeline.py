@@ -1,0 +1,289 @@
+"""`avtool search`: pictures and moments of films, by words or by another picture."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from avtool.errors import InputError
+from avtool.media import Clip, Spec
+from avtool.models import weights, yamnet
+from avtool.models.backbone import SIZE, Look, Seen
+from avtool.models.yamnet import HOP_SAMPLES, RATE, YAMNet
+from avtool.pipelines.search.index import Entry
+from avtool.pipelines.search.model import Joint
+from avtool.pipelines.search.values import Hit, Hits, Tag, Tags
+from avtool.signal.cut import RECENT, is_cut
+from avtool.training.captioned import words
+from avtool.values import Array
+
+FPS = 4  # pictures a second that are looked at for cuts
+SPEC = Spec(frames=True, fps=Fraction(FPS), size=(SIZE, SIZE))
+SOUND = Spec(audio=True, rate=RATE)
+LONGEST = 8.0  # seconds of a moment; a longer shot is several
+SMALL = 28  # pixels of a side, by which cuts are seen
+HEARD = 0.4  # probability from which on a sound counts
+APART = 0.5  # seconds that two sounds of a kind are apart
+SURE = 0.5  # that something fits at all
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is looked for.
+
+    Args:
+        text: a sentence or some words; "" is any, where there is a picture.
+        like: a picture's file; minus, plus: words that are taken from what it shows, and added.
+        top: how many hits are told at most.
+
+    Raises:
+        InputError: nothing is asked, or a number is out of range.
+    """
+
+    text: str = ""
+    like: str | None = None
+    minus: str = ""
+    plus: str = ""
+    top: int = 12
+
+    def __post_init__(self) -> None:
+        if not self.text.strip() and self.like is None:
+            raise InputError('nothing is asked; say what to look for, as "two dogs in snow"')
+        if (self.minus or self.plus) and self.like is None:
+            raise InputError("--minus and --plus change what --like PICTURE shows; give a picture")
+        if self.top < 1:
+            raise InputError(f"--top {self.top}: it is 1 or more")
+
+    def __str__(self) -> str:
+        parts = [self.text, self.like and f"like {self.like}"]
+        parts += [self.minus and f"minus {self.minus}", self.plus and f"plus {self.plus}"]
+        return " ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class Models:
+    """The joint embedding, the backbone, and the network of sounds."""
+
+    joint: Joint
+    seen: Seen
+    ear: YAMNet = field(default_factory=YAMNet)
+
+    @torch.inference_mode()
+    def places(self, images: Sequence[Array]) -> tuple[Tensor, Look]:
+        """Of pictures, uint8 RGB [224, 224, 3] each: their places, and what was seen."""
+        look = self.seen.look(torch.from_numpy(np.stack(images)))
+        return self.joint.pictures(look.grid, look.vector), look
+
+
+def load(path: str | None = None) -> Models:
+    """The networks, once for many files.
+
+    Raises:
+        InputError: the backbone's package is missing, or the file is no joint embedding.
+    """
+    return Models(weights.load(Joint, path), Seen.pretrained())
+
+
+def squashed(image: Array) -> Array:
+    """A picture of any size as the backbone takes it, uint8 RGB [224, 224, 3]."""
+    return cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A shot or a part of one: from ``start`` to ``end`` seconds, and the picture in its middle,
+    uint8 RGB [224, 224, 3], that is seen at ``at``.
+    """
+
+    start: float
+    end: float
+    at: float
+    image: Array
+
+
+def moments(images: Iterable[Array], start: float) -> Iterator[Moment]:
+    """Cut a film into its moments; it holds a few seconds of pictures at a time.
+
+    Args:
+        images: uint8 RGB [224, 224, 3], ``FPS`` a second; start: of the first, in seconds.
+    """
+    before: Array | None = None
+    recent: deque[float] = deque(maxlen=RECENT)
+    held: list[Array] = []
+    first = 0
+    for number, image in enumerate(images):
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        grey = cv2.resize(grey, (SMALL, SMALL), interpolation=cv2.INTER_AREA).astype(np.float32)
+        cut = before is not None and is_cut(np.abs(grey - before), recent)
+        before = grey
+        if held and (cut or len(held) >= LONGEST * FPS):
+            yield _moment(held, first, start)
+            held, first = [], number
+        held.append(image)
+    if held:
+        yield _moment(held, first, start)
+
+
+def _moment(held: list[Array], first: int, start: float) -> Moment:
+    middle = len(held) // 2
+    begin, end, at = (start + n / FPS for n in (first, first + len(held), first + middle))
+    return Moment(begin, end, at, held[middle])
+
+
+def heard(clip: Clip, ear: YAMNet) -> list[tuple[str, float, float, float]]:
+    """Which kinds of sound are heard: kind, start, end, and the highest probability."""
+    hop = HOP_SAMPLES / RATE
+    every = yamnet.usual(yamnet.kinds())
+    running: dict[str, tuple[float, float, float]] = {}  # start, end, highest probability
+    found: list[tuple[str, float, float, float]] = []
+    for moment in yamnet.moments(clip.sound(), ear):
+        chance = yamnet.probable(moment.scores)
+        begin, end = max(0.0, moment.time - hop / 2), moment.time + hop / 2
+        for kind in every:
+            likely = float(chance[kind.told].max())
+            if likely < HEARD:
+                continue
+            first, last, most = running.get(kind.name, (begin, end, likely))
+            if begin - last > APART:
+                found.append((kind.name, first, last, most))
+                first, most = begin, likely
+            running[kind.name] = first, end, max(most, likely)
+    found += [(name, *span) for name, span in running.items()]
+    return sorted(
+        ((name, round(a, 2), round(b, 2), round(p, 3)) for name, a, b, p in found),
+        key=lambda each: each[1],
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A query in the space.
+
+    Args:
+        place: float32 [size], of length 1; unknown: its words that are not known; kinds: the
+            kinds of sound that it names.
+    """
+
+    place: Array
+    unknown: list[str]
+    kinds: list[str]
+
+
+@torch.inference_mode()
+def asked(query: Query, models: Models, picture: Array | None = None) -> Asked:
+    """Where a query lies.
+
+    Args:
+        picture: of ``query.like``, uint8 RGB [height, width, 3].
+
+    Raises:
+        InputError: none of its words is known.
+    """
+    place, unknown = torch.zeros(models.joint.config.size), []
+    if picture is not None:
+        place += models.places([squashed(picture)])[0][0]
+    for text, sign in ((query.text, 1.0), (query.plus, 1.0), (query.minus, -1.0)):
+        if not text:
+            continue
+        said, missing = _said(text, models.joint)
+        place += sign * said
+        unknown += missing
+    length = place.norm()
+    kinds = [] if query.like else named(query.text)
+    return Asked((place / length.clamp_min(1e-6)).numpy(), unknown, kinds)
+
+
+def _said(text: str, joint: Joint) -> tuple[Tensor, list[str]]:
+    """The place of some words, and those that are not known."""
+    each = words(text)
+    numbers = joint.vocabulary.numbers(each)
+    missing = [w for w, n in zip(each, numbers, strict=True) if n == joint.vocabulary.UNKNOWN]
+    if len(missing) == len(each):
+        near = get_close_matches(each[0] if each else text, joint.config.words, 3, 0.6)
+        hint = f"did you mean {' or '.join(near)}?" if near else "use plain English words"
+        raise InputError(f"'{text}': none of its words is known; {hint}")
+    known = [n for n in numbers if n != joint.vocabulary.UNKNOWN]
+    return joint.sentences([known])[0], missing
+
+
+def named(text: str) -> list[str]:
+    """The kinds of sound whose name is in a text.
+
+    >>> named("a dog barks"), named("music"), named("a red house")
+    (['Dog'], ['Music'], [])
+    """
+    found = {_stem(word) for word in words(text)}
+    kinds = yamnet.kinds()
+    told = []
+    for kind in yamnet.usual(kinds):
+        names = [kinds[n].name for n in range(kind.told.start, kind.told.stop)]
+        each = (part for name in names for part in re.split(r",|\(|\)", name))
+        if any({_stem(w) for w in words(part)} <= found for part in each if words(part)):
+            told.append(kind.name)
+    return told
+
+
+def _stem(word: str) -> str:
+    """A word without what English hangs on it: barks, barking, barked -> bark."""
+    return re.sub(r"(?<=...)(ing|ed|er|s)$", "", word)
+
+
+def ranked(entries: Sequence[Entry], query: Query, asked: Asked, joint: Joint) -> Hits:
+    """What fits best, of all entries; by eye, and by ear where a kind of sound is named."""
+    seen = [entry for entry in entries if len(entry.places)]
+    hits = []
+    looked = sum(len(entry.places) for entry in seen)
+    if seen:
+        places = np.concatenate([entry.places for entry in seen]).astype(np.float32)
+        firsts = np.cumsum([0, *(len(entry.places) for entry in seen)])
+        likeness = places @ asked.place
+        slope, offset = joint.config.fit
+        for n in np.argsort(-likeness, kind="stable")[: query.top]:
+            number = int(np.searchsorted(firsts, n, "right")) - 1
+            entry = seen[number]
+            start, end, at = map(float, entry.times[n - firsts[number]])
+            chance = float(1 / (1 + np.exp(-(slope * likeness[n] + offset))))
+            hits.append(Hit(str(entry.path), start, end, at, chance, is_film=entry.is_film))
+    for entry in entries:
+        for kind, start, end, chance in entry.sounds:
+            if kind in asked.kinds:
+                middle = (start + end) / 2
+                hits.append(Hit(str(entry.path), start, end, middle, chance, "heard", kind))
+    best = sorted(hits, key=lambda hit: -hit.likely)[: query.top]
+    return Hits(str(query), best, looked)
+
+
+@torch.inference_mode()
+def tags(
+    found: Iterable[tuple[float, Array]],
+    models: Models,
+    threshold: float,
+    most: int,
+    tick: Callable[[float], None] = lambda at: None,
+) -> Tags:
+    """The words that fit the pictures of a film, each by the picture that it fits best.
+
+    Args:
+        found: pictures uint8 RGB [224, 224, 3], each with its time in seconds.
+    """
+    config = models.joint.config
+    best = np.zeros(len(config.told))
+    times = np.zeros(len(config.told))
+    for at, image in found:
+        place, look = models.places([image])
+        odds = models.joint.tags(look.vector, place)[0] * config.slope + config.offset
+        chance = odds.sigmoid().numpy()
+        better = chance > best
+        best[better], times[better] = chance[better], at
+        tick(at)
+    order = [n for n in np.argsort(-best) if best[n] >= threshold][:most]
+    return Tags([Tag(config.told[n], float(best[n]), float(times[n])) for n in order], threshold)
