@@ -105,7 +105,7 @@ def measured(
         "the same by chance": float(true.mean(0).mean()),
         "calibration error": calibration_error(chance, true),
         "words told, a picture": float((chance >= 0.5).sum(1).mean()),
-        "of them right": float(true[chance >= 0.5].mean()),
+        "of them right": float(true[chance >= 0.5].sum() / max(1, (chance >= 0.5).sum())),
     }
     return {"recall": recall, "tags": tags, "swaps": swaps(places, true, told, joint)}
 

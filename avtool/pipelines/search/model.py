@@ -121,12 +121,11 @@ class Joint(nn.Module):
         self.pictures = Pictures(config)
         self.sentences = Sentences(config)
         self.scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
-        self.tag = nn.Sequential(
-            nn.LayerNorm(VECTOR + config.size),
-            nn.Dropout(config.drop),
-            nn.Linear(VECTOR + config.size, len(config.told)),
-        )
+        self.tag_norm = nn.LayerNorm(VECTOR + config.size)
+        self.tag_drop = nn.Dropout(config.drop)
+        self.tag = nn.Linear(VECTOR + config.size, len(config.told))
 
     def tags(self, vector: Tensor, place: Tensor) -> Tensor:
         """Log-odds of each of ``config.told`` for pictures at these places, [batch, told]."""
-        return self.tag(torch.cat([vector, place], -1))
+        both = torch.cat([vector, place], -1)
+        return self.tag(self.tag_drop(self.tag_norm(both)))

@@ -103,7 +103,9 @@ def run(query: Query, files: Files, *, weights: str | None, strict: bool, as_jso
             code = _look(found, index, models, request)
             if code == INTERRUPTED:
                 return code
-            entries = list(index.entries(dict.fromkeys(each.path for each in found)))
+            own = query.like and identity(Path(query.like))
+            paths = dict.fromkeys(each.path for each in found if each.path.exists())
+            entries = list(index.entries(p for p in paths if not own or identity(p) != own))
             names = {each.path: each.name for each in found}
     finally:
         index.close()

@@ -52,6 +52,7 @@ def vectors(
     epochs: int = 15,
     batch: int = 2048,
     rate: float = 3e-3,
+    rare: float = RARE,
     seed: int = 0,
 ) -> Tensor:
     """The vector of each of ``count`` words, float32 [count, size]."""
@@ -59,7 +60,7 @@ def vectors(
     torch.manual_seed(seed)
     often = np.bincount(np.concatenate([np.array(s, int) for s in sentences]), minlength=count)
     share = often / often.sum()
-    kept = np.minimum(1.0, np.sqrt(RARE / np.maximum(share, 1e-12)))
+    kept = np.minimum(1.0, np.sqrt(rare / np.maximum(share, 1e-12)))
     drawn = torch.from_numpy(share**0.75)
     word, near = nn.Embedding(count, size), nn.Embedding(count, size)
     nn.init.uniform_(word.weight, -0.5 / size, 0.5 / size)
