@@ -7,9 +7,6 @@ beside the page. Those that are there are taken; what is missing is made for the
 from __future__ import annotations
 
 import json
-import os
-import sys
-import webbrowser
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +19,7 @@ import typer
 from avtool import media
 from avtool.batch.jobs import Job, Plan, expanded, is_folder, refuse_addresses
 from avtool.batch.request import Report, Request, Tick
+from avtool.cli.browser import opened
 from avtool.cli.drive import drive
 from avtool.cli.signals import INTERRUPTED
 from avtool.cli.terminal import say
@@ -89,18 +87,10 @@ def run(
     if len(given) > 1 and pages:
         pages = [index(plan.root, pages)]
         say.data(str(pages[0]))
-    if open and pages and out != "-" and not as_json:
-        _show(pages[0])
+    shows = open and pages and out != "-" and not as_json
+    if shows and not opened(pages[0].absolute().as_uri()):
+        say.note(f"{pages[0]}: no browser could be opened here; open it where there is one")
     raise typer.Exit(code)
-
-
-def _show(page: Path) -> None:
-    """Open a page in the user's browser; none in the terminal, which it would take over."""
-    seen = sys.platform == "darwin" or any(
-        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-    )
-    if not (seen and webbrowser.open(page.absolute().as_uri())):
-        say.note(f"{page}: no browser could be opened here; open it where there is one")
 
 
 def _paged(job: Job, out: str | None) -> Job:
