@@ -291,6 +291,19 @@ def test_sound_without_pictures_has_a_page(avtool: Avtool, tmp_path: Path) -> No
     assert len(heard(Path("hum.html"), 0)) == 24_000
 
 
+def test_a_recording_that_does_not_tell_its_length(avtool: Avtool, tmp_path: Path) -> None:
+    """As a browser's recorder writes it: nothing goes back to its beginning."""
+    sound = ["-f", "lavfi", "-i", "sine=d=2.5", "-c:a", "libopus", "-f", "webm", "pipe:1"]
+    film = ["-f", "lavfi", "-i", "testsrc2=s=160x120:r=25:d=2", "-c:v", "libvpx"]
+    for name, words in (("both", [*film[:4], *sound]), ("mute", [*film, *sound[-3:]])):
+        (tmp_path / f"{name}.webm").write_bytes(naive(*words))
+        assert avtool("show", f"{name}.webm", "--no-open").code == 0
+        true = 2.5 if name == "both" else 2.0
+        assert facts(Path(f"{name}.html"))["duration"] == pytest.approx(true, abs=0.05)
+    assert avtool("mel", "both.webm", "--page", "-f", "npz").code == 0
+    assert facts(Path("both.mel.html"))["duration"] == pytest.approx(2.5, abs=0.05)
+
+
 def test_a_folder_has_a_page_of_its_pages(avtool: Avtool, tmp_path: Path) -> None:
     for name in ("b/two.wav", "one.wav"):
         sine_wav(tmp_path / "in" / name, 0.2)

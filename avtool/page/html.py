@@ -59,11 +59,14 @@ def _block(file: IO[str], name: str, content: str, kind: str = "text/plain") -> 
 
 def _data(page: Page, file: IO[str]) -> dict[str, Any]:
     """What the script reads; sound and film are written on the way, as blocks of their own."""
+    lanes = [_lane(page, number, lane, file) for number, lane in enumerate(page.lanes)]
+    # A browser's own recording does not tell its length.
+    length = page.duration or max((seconds for _, seconds in lanes), default=0.0)
     made: dict[str, Any] = {
         "title": page.title,
-        "duration": round(page.duration, 4),
+        "duration": round(length, 4),
         "facts": dict(page.facts),
-        "lanes": [_lane(page, number, lane, file) for number, lane in enumerate(page.lanes)],
+        "lanes": [lane for lane, _ in lanes],
     }
     if page.words:
         made["words"] = page.words
@@ -106,7 +109,9 @@ def _bytes(file: IO[str], name: str, path: Path) -> None:
     file.write("</script>\n")
 
 
-def _lane(page: Page, number: int, lane: Lane, file: IO[str]) -> dict[str, Any]:
+def _lane(page: Page, number: int, lane: Lane, file: IO[str]) -> tuple[dict[str, Any], float]:
+    """A lane, and the seconds that its voice has."""
+    seconds = 0.0
     made: dict[str, Any] = {
         "name": lane.name,
         "face": lane.face,
@@ -123,6 +128,7 @@ def _lane(page: Page, number: int, lane: Lane, file: IO[str]) -> dict[str, Any]:
         for piece, (sound, high, tile) in enumerate(pack.voice(lane.voice)):
             if sound:
                 _block(file, f"v{number}-{piece}", sound)
+            seconds += len(high) / pack.PEAKS
             sounding.append(bool(sound))
             peaks.append(pack.text(high))
             tiles.append(tile)
@@ -136,4 +142,4 @@ def _lane(page: Page, number: int, lane: Lane, file: IO[str]) -> dict[str, Any]:
         if lane.matrix is None:
             facts = pack.mel_facts(lane.voice.rate)
             made["picture"] = {"tiles": tiles, "each": pack.PIECE, "axis": "mel", **facts}
-    return made
+    return made, seconds

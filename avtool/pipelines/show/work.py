@@ -113,6 +113,8 @@ def complete(request: Request, job: Job, tick: Tick) -> Job:
 def work(request: Request, job: Job, tick: Tick) -> Report:
     """Find what there is to see and to hear, and write the page."""
     source = media.open(job.source, name=job.name)
+    if source.info.duration is None:  # as a browser records a film
+        source = media.open(job.source, name=job.name, scan=True)
     has_sound, has_pictures = bool(source.info.audio), bool(source.info.video)
     if not (has_sound or has_pictures):
         raise MediaError(f"{job.name}: has neither sound nor pictures; 'avtool info' tells more")
