@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 from base64 import b64encode
 from hashlib import sha256
@@ -21,26 +22,44 @@ CHUNK = 3 << 20  # bytes; of base64 three become four letters
 def write(page: Page, path: Path) -> None:
     """Write a page, a long sound or film piece by piece."""
     code = _asset("head.js" if page.head else "page.js")
-    style = _asset("page.css")
     more = " connect-src blob: data:;" if page.head else ""
+    with path.open("w", encoding="utf-8", errors="replace") as file:
+        file.write(_head(page.title, code, _asset("page.css"), more))
+        data = _data(page, file)
+        _block(file, "data", json.dumps(data, separators=(",", ":")), "application/json")
+        file.write(f"<script>{code}</script>\n</body>\n</html>\n")
+
+
+def served(title: str, data: Any) -> str:
+    """The page of `avtool serve`: its script may ask its own server, and nobody else.
+
+    Args:
+        data: what the script reads, as JSON has it.
+    """
+    code, style = _asset("serve.js"), _asset("page.css") + _asset("serve.css")
+    file = io.StringIO()
+    file.write(_head(title, code, style, " connect-src 'self';"))
+    _block(file, "data", json.dumps(data), "application/json")
+    file.write(f"<script>{code}</script>\n</body>\n</html>\n")
+    return file.getvalue()
+
+
+def _head(title: str, code: str, style: str, more: str) -> str:
+    """A page up to its data, with the policy that lets nothing act but this code."""
     policy = (
         f"default-src 'none'; script-src 'sha256-{_sum(code)}'; style-src 'sha256-{_sum(style)}'; "
         f"img-src data: blob:; media-src 'self' blob:;{more} base-uri 'none'; form-action 'none'"
     )
-    with path.open("w", encoding="utf-8", errors="replace") as file:
-        file.write(
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            '<meta name="referrer" content="no-referrer">\n'
-            f'{MARK}{__version__}">\n'
-            '<meta name="color-scheme" content="light dark">\n'
-            f"<title>{html.escape(page.title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
-            "<noscript>This page needs JavaScript, which is in it.</noscript>\n"
-        )
-        data = _data(page, file)
-        _block(file, "data", json.dumps(data, separators=(",", ":")), "application/json")
-        file.write(f"<script>{code}</script>\n</body>\n</html>\n")
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="referrer" content="no-referrer">\n'
+        f'{MARK}{__version__}">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{html.escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+        "<noscript>This page needs JavaScript, which is in it.</noscript>\n"
+    )
 
 
 def _asset(name: str) -> str:

@@ -1,4 +1,4 @@
-// made by web/build.mjs of 310d38d84ef520667d15c854bfb1bad73828c54c8f8f4d11bda6c70316cd401e
+// made by web/build.mjs of 213f3b6df97d799e3ee1e68330e5c54017264e3456ea66e4614b99f3dd218c95
 "use strict";
 (() => {
   // data.ts
