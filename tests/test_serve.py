@@ -31,6 +31,7 @@ from avtool.cli.asked import Asked, asked, for_files
 from avtool.pipelines.serve import tasks as module
 from avtool.pipelines.serve.server import MOST_TASKS, Keys, application
 from avtool.pipelines.serve.tasks import Tasks
+from avtool.pipelines.serve.work import _tell
 
 ROOT = Path(__file__).parents[1]
 KNOCK = ROOT / "sample_media" / "knock.mp4"
@@ -272,6 +273,17 @@ def test_a_file_that_is_too_large_is_refused_before_its_end(served: Served, way:
     assert not list(served.folder.glob("*/in/*"))
 
 
+def test_a_file_that_breaks_off_leaves_nothing(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.port)) as line:
+        line.sendall(
+            f"POST {served.room}tasks?command=mel&name=a.wav HTTP/1.1\r\n"
+            f"Host: 127.0.0.1:{served.port}\r\nOrigin: http://127.0.0.1:{served.port}\r\n"
+            f"Cookie: avtool={served.keys._session}\r\nContent-Length: 1000\r\n\r\nhalf".encode()
+        )
+        until(lambda: [each["state"] for each in served.all()] == ["sent"])
+    until(lambda: served.all() == [] and not list(served.folder.glob("*")))
+
+
 @pytest.mark.usefixtures("holding")
 def test_no_more_tasks_than_there_is_room_for(served: Served) -> None:
     for n in range(MOST_TASKS):
@@ -307,7 +319,7 @@ def test_the_token_is_exchanged_for_a_cookie(served: Served) -> None:
     inside = served.ask("GET", served.room, cookie=False, Cookie=given.split(";")[0])
     assert inside.code == 200 and b"<script" in inside.body
     # What a browser was started with, others may see: it opens once.
-    once = served.keys.once()
+    once = served.keys.once
     assert served.ask("GET", f"/?token={once}", cookie=False).code == 200
     assert served.ask("GET", f"/?token={once}", cookie=False).code == 403
 
@@ -396,6 +408,24 @@ def test_a_port_that_is_taken_is_told_of(avtool: Avtool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as place:
         ran = avtool("serve", "--no-open", "--port", place.getsockname()[1])
     assert ran.code == 2 and "--port 0 takes a free one" in ran.err and ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "named", "warned"),
+    [
+        ("127.0.0.1", "127.0.0.1", False),
+        ("localhost", "localhost", False),
+        ("::1", "[::1]", False),
+        ("0.0.0.0", "127.0.0.1", True),
+        ("192.168.1.2", "192.168.1.2", True),
+    ],
+)
+def test_who_else_can_reach_it_is_told(
+    host: str, named: str, warned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _tell(host, 1, "t", "")
+    said = capsys.readouterr()
+    assert said.out == f"http://{named}:1/?token=t\n" and ("warning" in said.err) == warned
 
 
 def test_ctrl_c_ends_all_and_leaves_nothing(tmp_path: Path) -> None:

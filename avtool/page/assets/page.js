@@ -1,4 +1,4 @@
-// made by web/build.mjs of 213f3b6df97d799e3ee1e68330e5c54017264e3456ea66e4614b99f3dd218c95
+// made by web/build.mjs of f2038e2688ef160bc3a10ba5300969f9d47730c5cc73b71c65dcf71b9a51a296
 "use strict";
 (() => {
   // data.ts

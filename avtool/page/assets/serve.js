@@ -1,4 +1,4 @@
-// made by web/build.mjs of 213f3b6df97d799e3ee1e68330e5c54017264e3456ea66e4614b99f3dd218c95
+// made by web/build.mjs of f2038e2688ef160bc3a10ba5300969f9d47730c5cc73b71c65dcf71b9a51a296
 "use strict";
 (() => {
   // data.ts
@@ -124,6 +124,7 @@
   }
   var list = make("ul", { className: "tasks" });
   var none = make("p", { className: "none" }, "Nothing yet.");
+  var heard = make("p", { className: "unseen", role: "status" });
   var cards = /* @__PURE__ */ new Map();
   var Card = class {
     constructor(id, task) {
@@ -133,7 +134,7 @@
     }
     id;
     item = make("li");
-    state = make("p", { role: "status" });
+    state = make("p");
     bar = make("progress", { max: 1 });
     words = make("div", { className: "words" });
     files = make("p", { className: "made" });
@@ -144,6 +145,7 @@
       if (now === this.shown) return;
       this.shown = now;
       const ended = state === "done" || state === "failed";
+      if (ended && this.item.className) heard.textContent = `${task.command}, ${task.name}: ${state}`;
       this.item.className = state;
       this.end.textContent = ended ? "Remove" : "Cancel";
       this.end.ariaLabel = `${this.end.textContent} ${task.command}, ${task.name}`;
@@ -214,7 +216,7 @@
     { className: "serve" },
     make("header", {}, make("h1", {}, "avtool"), make("p", {}, `What you send stays on the machine that serves this page, and is removed ${Number((keep / 3600).toFixed(2))} h after its task has ended.`)),
     make("section", { className: "ask", ariaLabel: "A new task" }, drop, preview, records, choices, make("p", { className: "go" }, start, told2)),
-    make("section", { ariaLabel: "Tasks" }, none, list)
+    make("section", { ariaLabel: "Tasks" }, none, list, heard)
   ));
   refresh();
   void look();

@@ -102,11 +102,12 @@ async function record(pictures: boolean): Promise<void> {
 
 // What became of it.
 const list = make("ul", { className: "tasks" }), none = make("p", { className: "none" }, "Nothing yet.");
+const heard = make("p", { className: "unseen", role: "status" }); // by screen readers, which need not be told of each step
 const cards = new Map<string, Card>();
 
 class Card {
   readonly item = make("li");
-  private readonly state = make("p", { role: "status" });
+  private readonly state = make("p");
   private readonly bar = make("progress", { max: 1 });
   private readonly words = make("div", { className: "words" });
   private readonly files = make("p", { className: "made" });
@@ -123,6 +124,7 @@ class Card {
     if (now === this.shown) return;
     this.shown = now;
     const ended = state === "done" || state === "failed";
+    if (ended && this.item.className) heard.textContent = `${task.command}, ${task.name}: ${state}`;
     this.item.className = state;
     this.end.textContent = ended ? "Remove" : "Cancel";
     this.end.ariaLabel = `${this.end.textContent} ${task.command}, ${task.name}`;
@@ -186,6 +188,6 @@ for (const kind of ["dragenter", "dragover", "dragleave", "drop"] as const)
 document.body.append(make("main", { className: "serve" },
   make("header", {}, make("h1", {}, "avtool"), make("p", {}, `What you send stays on the machine that serves this page, and is removed ${Number((keep / 3600).toFixed(2))} h after its task has ended.`)),
   make("section", { className: "ask", ariaLabel: "A new task" }, drop, preview, records, choices, make("p", { className: "go" }, start, told)),
-  make("section", { ariaLabel: "Tasks" }, none, list)));
+  make("section", { ariaLabel: "Tasks" }, none, list, heard)));
 refresh();
 void look();

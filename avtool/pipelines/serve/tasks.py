@@ -101,9 +101,8 @@ class Task:
         self.files = {path.name: path for path in made}
         self.sizes = [(path.name, path.stat().st_size) for path in made]
         words = [report.error] if report.error else report.warnings
-        self.words = [
-            each.replace(f"{self.folder}/in/", "").removeprefix(f"{self.name}: ") for each in words
-        ]
+        own = re.compile(rf"{re.escape(str(self.folder))}/(in|out|tmp)/")
+        self.words = [own.sub("", each).removeprefix(f"{self.name}: ") for each in words]
         self.state = report.status
 
     def _report(self) -> Report:
@@ -158,9 +157,10 @@ class Tasks:
         task.future.add_done_callback(lambda _: self._ended(task))
 
     def _ended(self, task: Task) -> None:
-        timer = threading.Timer(self.keep, self.remove, [task.id])
-        timer.daemon = True
-        timer.start()
+        if task.id in self._all:
+            timer = threading.Timer(self.keep, self.remove, [task.id])
+            timer.daemon = True
+            timer.start()
 
     def get(self, id: str) -> Task | None:
         """A task by its id."""

@@ -50,6 +50,7 @@ def run(host: str, port: int, *, open: bool, most_bytes: int, keep: float, devic
             ws="none",
             lifespan="off",
             log_config=None,
+            log_level=None if say.debug else "critical",
             access_log=False,
             proxy_headers=False,
             server_header=False,
@@ -58,7 +59,7 @@ def run(host: str, port: int, *, open: bool, most_bytes: int, keep: float, devic
         server = uvicorn.Server(config)
         try:
             running = thread.submit(server.run, [listener])
-            _tell(host, listener.getsockname()[1], keys.token, keys.once() if open else "")
+            _tell(host, listener.getsockname()[1], keys.token, keys.once if open else "")
             running.result()
         except Interrupted:
             say.note("ended; what was sent and made is removed")
