@@ -24,6 +24,7 @@ from browser import Browser, missing
 from conftest import Avtool, naive, sine_wav
 from PIL import Image
 
+import avtool as house
 from avtool.page import Film, Heat, Lane, Page, pack
 from avtool.save import save
 from avtool.values import Audio
@@ -400,9 +401,18 @@ def test_a_page_of_a_part_or_into_a_file_is_refused(avtool: Avtool) -> None:
 
 
 def test_a_commands_page_is_that_of_show(avtool: Avtool) -> None:
-    assert avtool("faces", SAMPLE / "knock.mp4", "--page", "-f", "json").code == 0
+    """And its heat is what `localize` lays over its pictures."""
+    knock = SAMPLE / "knock.mp4"
+    assert avtool("faces", knock, "--page", "-f", "json").code == 0
     told = facts(Path("knock.page.html"))
-    assert told["heat"]["steps"] and [lane["name"] for lane in told["lanes"]] == ["Sound"]
+    assert [lane["name"] for lane in told["lanes"]] == ["Sound"]
+    heat = told["heat"]
+    (sheet,) = (Image.open(io.BytesIO(b64decode(s.partition(",")[2]))) for s in heat["sheets"])
+    across, rows, columns = heat["across"], heat["rows"], heat["cells"]
+    cells = np.asarray(sheet.convert("L")).reshape(-1, rows, across, columns).swapaxes(1, 2)
+    shown = cells.reshape(-1, rows, columns)[: heat["steps"]] / 255
+    true = np.array(list(house.localize(knock).sources.heats()))
+    assert np.abs(shown - true).mean() < 0.01
 
 
 # In real browsers.

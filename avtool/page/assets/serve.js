@@ -1,4 +1,4 @@
-// made by web/build.mjs of f2038e2688ef160bc3a10ba5300969f9d47730c5cc73b71c65dcf71b9a51a296
+// made by web/build.mjs of 00016712efac9a0f68d4bded222e876fe08e3729ef790ea75978367d9ebddbe2
 "use strict";
 (() => {
   // data.ts

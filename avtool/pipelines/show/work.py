@@ -23,6 +23,7 @@ from avtool.cli.browser import opened
 from avtool.cli.drive import drive
 from avtool.cli.signals import INTERRUPTED
 from avtool.cli.terminal import say
+from avtool.draw.heat import softened
 from avtool.errors import MediaError
 from avtool.face import Track
 from avtool.media import Media, Spec
@@ -33,7 +34,7 @@ from avtool.pipelines.show.index import index
 from avtool.pipelines.show.parts import FILES, parts
 from avtool.save import save
 from avtool.speakers.tracks import tracks_of
-from avtool.values import Array, Audio
+from avtool.values import Audio
 
 PAGE = "page"  # the field of a job
 
@@ -186,18 +187,14 @@ def _heat(base: Path) -> Heat | None:
     sources = json.loads(told.read_text())
     with np.load(base.with_name(f"{base.name}.maps.npz")) as arrays:
         maps, times = arrays["maps"].astype(np.float32), arrays["time"]
+    heat = [
+        softened(each) * step["visible"] for each, step in zip(maps, sources["steps"], strict=True)
+    ]
     return Heat(
-        _for_the_eye(maps, [step["visible"] for step in sources["steps"]]),
+        np.array(heat, np.float32),
         float(times[1] - times[0]) if len(times) > 1 else 1.0,
         sources,
     )
-
-
-def _for_the_eye(maps: Array, visible: Sequence[float]) -> Array:
-    """Probabilities [steps, rows, columns] as heat: the peak is as hot as it is likely."""
-    highest = np.maximum(maps.max((1, 2), keepdims=True), 1e-9)
-    heat: Array = maps / highest * np.asarray(visible, np.float32)[:, None, None]
-    return heat
 
 
 def _facts(source: Media) -> dict[str, str]:
