@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 from base64 import b64decode, b64encode
@@ -25,6 +24,7 @@ from conftest import Avtool, naive, sine_wav
 from PIL import Image
 
 import avtool as house
+from avtool import app
 from avtool.page import Film, Heat, Lane, Page, pack
 from avtool.save import save
 from avtool.values import Audio
@@ -132,16 +132,24 @@ def alike(whole: np.ndarray, part: np.ndarray) -> float:
     return float(max(found))
 
 
+def ran(*words: object) -> None:
+    """The program in this process, whose networks are read once; it says that all went well."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr(sys, "argv", ["avtool", *map(str, words)])
+        app.main()
+    assert not ended.value.code
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample's voices, its page, and that of the sample under a hostile name."""
     folder = tmp_path_factory.mktemp("pages")
     shutil.copy(FILM, folder / HOSTILE)
-    for words in (["separate", FILM], ["show", "--no-open", "-j", "1", FILM, folder / HOSTILE]):
-        command = [sys.executable, "-m", "avtool", *map(str, words), "-o", f"{folder}/"]
-        env = os.environ | {"PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+    ran("separate", FILM, "-o", f"{folder}/")
+    for name in ("face1", "face2", "rest"):  # which need not be found again
+        stem = HOSTILE.removesuffix(".mp4")
+        shutil.copy(folder / f"cocktail.{name}.wav", folder / f"{stem}.{name}.wav")
+    ran("show", "--no-open", "-j", "1", FILM, folder / HOSTILE, "-o", f"{folder}/")
     return folder
 
 
@@ -150,18 +158,25 @@ def cocktail(made: Path) -> Path:
     return made / "cocktail.html"
 
 
-def test_a_page_holds_what_the_commands_find(cocktail: Path, avtool: Avtool) -> None:
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the commands write of the sample, by field, elsewhere than beside its page."""
+    folder = tmp_path_factory.mktemp("found")
     for command in ("faces", "localize"):
-        assert avtool(command, FILM, "-f", "json").code == 0
+        ran(command, FILM, "-f", "json", "-o", f"{folder}/")
+    return {path.suffixes[0]: json.loads(path.read_text()) for path in folder.iterdir()}
+
+
+def test_a_page_holds_what_the_commands_find(cocktail: Path, found: dict[str, Any]) -> None:
     told = facts(cocktail)
-    faces = json.loads(Path("cocktail.faces.json").read_text())["faces"]
+    faces = found[".faces"]["faces"]
     assert [lane["name"] for lane in told["lanes"]] == ["Face 1", "Face 2", "The rest"]
     for lane, face in zip(told["lanes"], faces, strict=False):
         assert lane["speaking"] == face["speaking"]
         parts = np.frombuffer(b64decode(lane["track"]["boxes"]), "<u2").reshape(-1, 4)
         boxes = (parts / 32767 - 0.5) * np.tile(told["film"]["size"], 2)
         assert np.abs(boxes - [each["box"] for each in face["track"]]).max() < 0.1
-    sources = json.loads(Path("cocktail.sources.json").read_text())
+    sources = found[".sources"]
     assert told["heat"]["clip"] == sources["clip"]
     assert told["heat"]["columns"]["visible"] == [step["visible"] for step in sources["steps"]]
     for lane, name in enumerate(("face1", "face2", "rest")):
@@ -347,10 +362,7 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["lips", SAMPLE / "face.png", speech, "--preview", "1"],
         ["speech2face", speech, "--samples", "1", "-f", "json"],
     ):
-        command = [sys.executable, "-m", "avtool", *map(str, words), "--page", "-o", f"{folder}/"]
-        env = os.environ | {"PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        ran(*words, "--page", "-o", f"{folder}/")
     return folder
 
 
@@ -554,7 +566,7 @@ def test_the_film_stays_with_the_sound(browser: Browser, cocktail: Path) -> None
     })()""")
     rng = np.random.default_rng(0)
     found = []
-    for _ in range(10 if len(BROWSERS) > 1 else 4):
+    for _ in range(10 if len(BROWSERS) > 1 else 3):
         browser.value(f"avtool.seek({rng.uniform(0.3, 5)}), early.length = 0, true")
         until(browser, "early.length > 25")
         found.append(np.median(browser.value("early.slice(-12)")))
@@ -673,9 +685,9 @@ def test_a_page_of_a_thousand_pages(browser: Browser, tmp_path: Path) -> None:
     assert browser.value("faults") == []
 
 
-def test_every_number_is_a_download(browser: Browser, cocktail: Path, avtool: Avtool) -> None:
-    assert avtool("localize", FILM, "-f", "json").code == 0
-    sources = json.loads(Path("cocktail.sources.json").read_text())
+def test_every_number_is_a_download(
+    browser: Browser, cocktail: Path, found: dict[str, Any]
+) -> None:
     shown(browser, cocktail)
     browser.value("""(() => {
         window.saved = {};
@@ -701,7 +713,7 @@ def test_every_number_is_a_download(browser: Browser, cocktail: Path, avtool: Av
     assert "00:00:00,200 --> 00:00:03,160\nFace 1\n" in files["cocktail.speech.srt"]
     assert len(files["cocktail.speech.csv"].splitlines()) == len(spans) + 1
     assert [each["face"] for each in json.loads(files["cocktail.faces.json"])["faces"]] == [1, 2]
-    assert json.loads(files["cocktail.sources.json"]) == sources
+    assert json.loads(files["cocktail.sources.json"]) == found[".sources"]
     data = browser.value(
         "blobs[saved['cocktail.face1.wav']].arrayBuffer().then((b) => [...new Uint8Array(b)])"
     )
