@@ -212,6 +212,10 @@ def test_a_film_becomes_what_the_command_makes_of_it(
         assert file.body == written or name.endswith("npz")
         kind = "inline" if name.endswith("html") else "attachment"
         assert file.headers["content-disposition"].startswith(kind)
+    part = served.ask(
+        "GET", f"{served.room}tasks/{told['id']}/{quote(names[0])}", Range="bytes=0-8"
+    )
+    assert part.code == 206 and part.body == b"<!doctype"  # a film is sought in so
     assert served.ask("DELETE", f"{served.room}tasks/{told['id']}").code == 204
     assert served.all() == [] and served.file(told["id"], quote(names[0])).code == 404
     until(lambda: not list(served.folder.glob("*")))
