@@ -35,6 +35,7 @@ SPEECH, COCKTAIL, FACE = (MEDIA / name for name in ("speech.wav", "cocktail.mp4"
 COMMANDS = {each.callback.__name__ for each in app.registered_commands if each.callback}
 COMMANDS -= {
     "show",
+    "serve",
     "info",
     "status",
     "doctor",

@@ -15,6 +15,7 @@ from conftest import X264, Avtool, lavfi, naive, pictures, pyav_pictures, sine_w
 from PIL import Image
 
 from avtool import media
+from avtool.draw.heat import softened
 from avtool.pipelines.localize import cues as looking
 from avtool.pipelines.localize import draw as heat
 from avtool.pipelines.localize import optical_flow as motion
@@ -23,7 +24,7 @@ from avtool.pipelines.localize import stereo as direction
 from avtool.pipelines.localize import synchrony
 from avtool.pipelines.localize.audit import audit
 from avtool.pipelines.localize.cues import Cues, VisualCues, listen
-from avtool.pipelines.localize.fusion import Weights, decided, explained, fuse, mouth, softened
+from avtool.pipelines.localize.fusion import Weights, decided, explained, fuse, mouth
 from avtool.pipelines.localize.pipeline import Options, locate
 from avtool.pipelines.localize.train import fusion, scenes
 from avtool.speakers.tracks import find

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 from base64 import b64decode, b64encode
@@ -24,6 +23,8 @@ from browser import Browser, missing
 from conftest import Avtool, naive, sine_wav
 from PIL import Image
 
+import avtool as house
+from avtool import app
 from avtool.page import Film, Heat, Lane, Page, pack
 from avtool.save import save
 from avtool.values import Audio
@@ -131,16 +132,24 @@ def alike(whole: np.ndarray, part: np.ndarray) -> float:
     return float(max(found))
 
 
+def ran(*words: object) -> None:
+    """The program in this process, whose networks are read once; it says that all went well."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr(sys, "argv", ["avtool", *map(str, words)])
+        app.main()
+    assert not ended.value.code
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample's voices, its page, and that of the sample under a hostile name."""
     folder = tmp_path_factory.mktemp("pages")
     shutil.copy(FILM, folder / HOSTILE)
-    for words in (["separate", FILM], ["show", "--no-open", "-j", "1", FILM, folder / HOSTILE]):
-        command = [sys.executable, "-m", "avtool", *map(str, words), "-o", f"{folder}/"]
-        env = os.environ | {"PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+    ran("separate", FILM, "-o", f"{folder}/")
+    for name in ("face1", "face2", "rest"):  # which need not be found again
+        stem = HOSTILE.removesuffix(".mp4")
+        shutil.copy(folder / f"cocktail.{name}.wav", folder / f"{stem}.{name}.wav")
+    ran("show", "--no-open", "-j", "1", FILM, folder / HOSTILE, "-o", f"{folder}/")
     return folder
 
 
@@ -149,18 +158,25 @@ def cocktail(made: Path) -> Path:
     return made / "cocktail.html"
 
 
-def test_a_page_holds_what_the_commands_find(cocktail: Path, avtool: Avtool) -> None:
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the commands write of the sample, by field, elsewhere than beside its page."""
+    folder = tmp_path_factory.mktemp("found")
     for command in ("faces", "localize"):
-        assert avtool(command, FILM, "-f", "json").code == 0
+        ran(command, FILM, "-f", "json", "-o", f"{folder}/")
+    return {path.suffixes[0]: json.loads(path.read_text()) for path in folder.iterdir()}
+
+
+def test_a_page_holds_what_the_commands_find(cocktail: Path, found: dict[str, Any]) -> None:
     told = facts(cocktail)
-    faces = json.loads(Path("cocktail.faces.json").read_text())["faces"]
+    faces = found[".faces"]["faces"]
     assert [lane["name"] for lane in told["lanes"]] == ["Face 1", "Face 2", "The rest"]
     for lane, face in zip(told["lanes"], faces, strict=False):
         assert lane["speaking"] == face["speaking"]
         parts = np.frombuffer(b64decode(lane["track"]["boxes"]), "<u2").reshape(-1, 4)
         boxes = (parts / 32767 - 0.5) * np.tile(told["film"]["size"], 2)
         assert np.abs(boxes - [each["box"] for each in face["track"]]).max() < 0.1
-    sources = json.loads(Path("cocktail.sources.json").read_text())
+    sources = found[".sources"]
     assert told["heat"]["clip"] == sources["clip"]
     assert told["heat"]["columns"]["visible"] == [step["visible"] for step in sources["steps"]]
     for lane, name in enumerate(("face1", "face2", "rest")):
@@ -291,6 +307,19 @@ def test_sound_without_pictures_has_a_page(avtool: Avtool, tmp_path: Path) -> No
     assert len(heard(Path("hum.html"), 0)) == 24_000
 
 
+def test_a_recording_that_does_not_tell_its_length(avtool: Avtool, tmp_path: Path) -> None:
+    """As a browser's recorder writes it: nothing goes back to its beginning."""
+    sound = ["-f", "lavfi", "-i", "sine=d=2.5", "-c:a", "libopus", "-f", "webm", "pipe:1"]
+    film = ["-f", "lavfi", "-i", "testsrc2=s=160x120:r=25:d=2", "-c:v", "libvpx"]
+    for name, words in (("both", [*film[:4], *sound]), ("mute", [*film, *sound[-3:]])):
+        (tmp_path / f"{name}.webm").write_bytes(naive(*words))
+        assert avtool("show", f"{name}.webm", "--no-open").code == 0
+        true = 2.5 if name == "both" else 2.0
+        assert facts(Path(f"{name}.html"))["duration"] == pytest.approx(true, abs=0.05)
+    assert avtool("mel", "both.webm", "--page", "-f", "npz").code == 0
+    assert facts(Path("both.mel.html"))["duration"] == pytest.approx(2.5, abs=0.05)
+
+
 def test_a_folder_has_a_page_of_its_pages(avtool: Avtool, tmp_path: Path) -> None:
     for name in ("b/two.wav", "one.wav"):
         sine_wav(tmp_path / "in" / name, 0.2)
@@ -333,10 +362,7 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["lips", SAMPLE / "face.png", speech, "--preview", "1"],
         ["speech2face", speech, "--samples", "1", "-f", "json"],
     ):
-        command = [sys.executable, "-m", "avtool", *map(str, words), "--page", "-o", f"{folder}/"]
-        env = os.environ | {"PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        ran(*words, "--page", "-o", f"{folder}/")
     return folder
 
 
@@ -387,9 +413,18 @@ def test_a_page_of_a_part_or_into_a_file_is_refused(avtool: Avtool) -> None:
 
 
 def test_a_commands_page_is_that_of_show(avtool: Avtool) -> None:
-    assert avtool("faces", SAMPLE / "knock.mp4", "--page", "-f", "json").code == 0
+    """And its heat is what `localize` lays over its pictures."""
+    knock = SAMPLE / "knock.mp4"
+    assert avtool("faces", knock, "--page", "-f", "json").code == 0
     told = facts(Path("knock.page.html"))
-    assert told["heat"]["steps"] and [lane["name"] for lane in told["lanes"]] == ["Sound"]
+    assert [lane["name"] for lane in told["lanes"]] == ["Sound"]
+    heat = told["heat"]
+    (sheet,) = (Image.open(io.BytesIO(b64decode(s.partition(",")[2]))) for s in heat["sheets"])
+    across, rows, columns = heat["across"], heat["rows"], heat["cells"]
+    cells = np.asarray(sheet.convert("L")).reshape(-1, rows, across, columns).swapaxes(1, 2)
+    shown = cells.reshape(-1, rows, columns)[: heat["steps"]] / 255
+    true = np.array(list(house.localize(knock).sources.heats()))
+    assert np.abs(shown - true).mean() < 0.01
 
 
 # In real browsers.
@@ -531,7 +566,7 @@ def test_the_film_stays_with_the_sound(browser: Browser, cocktail: Path) -> None
     })()""")
     rng = np.random.default_rng(0)
     found = []
-    for _ in range(10 if len(BROWSERS) > 1 else 4):
+    for _ in range(10 if len(BROWSERS) > 1 else 3):
         browser.value(f"avtool.seek({rng.uniform(0.3, 5)}), early.length = 0, true")
         until(browser, "early.length > 25")
         found.append(np.median(browser.value("early.slice(-12)")))
@@ -650,9 +685,9 @@ def test_a_page_of_a_thousand_pages(browser: Browser, tmp_path: Path) -> None:
     assert browser.value("faults") == []
 
 
-def test_every_number_is_a_download(browser: Browser, cocktail: Path, avtool: Avtool) -> None:
-    assert avtool("localize", FILM, "-f", "json").code == 0
-    sources = json.loads(Path("cocktail.sources.json").read_text())
+def test_every_number_is_a_download(
+    browser: Browser, cocktail: Path, found: dict[str, Any]
+) -> None:
     shown(browser, cocktail)
     browser.value("""(() => {
         window.saved = {};
@@ -678,7 +713,7 @@ def test_every_number_is_a_download(browser: Browser, cocktail: Path, avtool: Av
     assert "00:00:00,200 --> 00:00:03,160\nFace 1\n" in files["cocktail.speech.srt"]
     assert len(files["cocktail.speech.csv"].splitlines()) == len(spans) + 1
     assert [each["face"] for each in json.loads(files["cocktail.faces.json"])["faces"]] == [1, 2]
-    assert json.loads(files["cocktail.sources.json"]) == sources
+    assert json.loads(files["cocktail.sources.json"]) == found[".sources"]
     data = browser.value(
         "blobs[saved['cocktail.face1.wav']].arrayBuffer().then((b) => [...new Uint8Array(b)])"
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
@@ -26,6 +27,7 @@ from avtool.media import ffmpeg
 GROUP_SECONDS = 0.1  # that the jobs which are given together should take
 OFTEN = 0.1  # seconds between two words of one process about how far it is
 PATIENCE = 10.0  # seconds that a process has to end in order
+_starting = threading.Lock()  # the environment is all threads' own
 
 
 def reports(
@@ -34,6 +36,7 @@ def reports(
     tell: Tell,
     processes: int,
     prepare: Callable[[], None],
+    stop: Connection | None = None,
 ) -> Generator[Report, None, None]:
     """What became of each job, in their order; closing it stops those that go on.
 
@@ -41,6 +44,10 @@ def reports(
         do: one job; it can be pickled, and raises nothing that is the job's own.
         tell: called with a job's name, how far it is and what it is doing.
         prepare: called first in each process; it can be pickled.
+        stop: closing its other end stops them as well, from any thread.
+
+    Raises:
+        Cancelled: ``stop`` has said so.
     """
     threads = max(1, cores() // processes)
     groups, children = Groups(jobs, GROUP_SECONDS), list[_Child]()
@@ -52,7 +59,7 @@ def reports(
                     children.append(_Child(do, prepare, threads))
                     idle = children[-1:]
                 idle.pop().give(some)
-            for child in _heard(children):
+            for child in _heard(children, stop):
                 for (number, job), report in child.take(tell):
                     if report is None:
                         groups.lost(number, job)
@@ -67,10 +74,12 @@ def reports(
             child.end()
 
 
-def _heard(children: Sequence[_Child]) -> list[_Child]:
+def _heard(children: Sequence[_Child], stop: Connection | None) -> list[_Child]:
     """The children that have something to say, or have died; waits for one, if any is busy."""
     busy = {child.pipe: child for child in children if child.jobs}
-    found = wait(list(busy)) if busy else []
+    found = wait([*busy, *([stop] if stop else [])]) if busy else []
+    if stop in found:
+        raise Cancelled
     return [busy[pipe] for pipe in found if isinstance(pipe, Connection)]
 
 
@@ -86,15 +95,16 @@ class _Child:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, *self._given), daemon=True)
-        before = os.environ.get("OMP_NUM_THREADS")
-        os.environ["OMP_NUM_THREADS"] = str(self._threads)  # read when torch is loaded
-        try:
-            self._process.start()
-        finally:
-            if before is None:
-                del os.environ["OMP_NUM_THREADS"]
-            else:
-                os.environ["OMP_NUM_THREADS"] = before
+        with _starting:
+            before = os.environ.get("OMP_NUM_THREADS")
+            os.environ["OMP_NUM_THREADS"] = str(self._threads)  # read when torch is loaded
+            try:
+                self._process.start()
+            finally:
+                if before is None:
+                    del os.environ["OMP_NUM_THREADS"]
+                else:
+                    os.environ["OMP_NUM_THREADS"] = before
         theirs.close()
 
     def give(self, jobs: Group) -> None:

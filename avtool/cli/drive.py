@@ -22,6 +22,7 @@ from avtool.batch.address import is_address
 from avtool.batch.jobs import MEDIA_SUFFIXES, Input, Job, Plan, expanded, identity, refuse, searched
 from avtool.batch.request import Report, Request, Tick
 from avtool.batch.worker import Work, Worker
+from avtool.cli import asked
 from avtool.cli.signals import INTERRUPTED, Interrupted
 from avtool.cli.terminal import Progress, child, say
 from avtool.errors import InputError, OutputError, shown
@@ -219,6 +220,9 @@ def drive(
         + [job.source for job in named if (overwrite or not job.made_of) and not job.address]
     )
     refuse(named, kept)
+    worker = Worker(work, complete, overwrite, frozenset(kept), say.debug)
+    if asked.put(asked.Asked(request, named, worker)):
+        return DONE
     scratch.clear(Path(tempfile.gettempdir()))
     reports: Counter[str] = Counter()
     failures: list[str] = []  # of a list, the first ones
@@ -227,8 +231,8 @@ def drive(
     with ExitStack() as stack:
         if out == "-":
             work, jobs = _streamed(work, named, stack.enter_context(scratch.temporary_folder()))
+            worker = replace(worker, work=work)
         progress = stack.enter_context(Progress(total))
-        worker = Worker(work, complete, overwrite, frozenset(kept), say.debug)
         do: Work = worker
         if journal or any(job.address or job.store for job in named):
             from avtool.batch import remote

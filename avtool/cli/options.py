@@ -40,6 +40,11 @@ def pages(wanted: bool, out: str | None, part: tuple[float, float | None]) -> di
     return {"page": ".html"} if wanted else {}
 
 
+def formats(asked: list[str] | None, usual: list[str], page: bool) -> list[str]:
+    """The formats that -f asks for, and that of a page that is one of a command's own files."""
+    return [*(asked or usual), "html"] if page else asked or []
+
+
 Inputs = Annotated[list[str], typer.Argument(metavar="INPUT", help="Files or folders; - is stdin.")]
 SomeInputs = Annotated[
     list[str] | None, typer.Argument(metavar="INPUT", help="Files or folders; - is stdin.")

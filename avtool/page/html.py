@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 from base64 import b64encode
 from hashlib import sha256
@@ -21,26 +22,44 @@ CHUNK = 3 << 20  # bytes; of base64 three become four letters
 def write(page: Page, path: Path) -> None:
     """Write a page, a long sound or film piece by piece."""
     code = _asset("head.js" if page.head else "page.js")
-    style = _asset("page.css")
     more = " connect-src blob: data:;" if page.head else ""
+    with path.open("w", encoding="utf-8", errors="replace") as file:
+        file.write(_head(page.title, code, _asset("page.css"), more))
+        data = _data(page, file)
+        _block(file, "data", json.dumps(data, separators=(",", ":")), "application/json")
+        file.write(f"<script>{code}</script>\n</body>\n</html>\n")
+
+
+def served(title: str, data: Any) -> str:
+    """The page of `avtool serve`: its script may ask its own server, and nobody else.
+
+    Args:
+        data: what the script reads, as JSON has it.
+    """
+    code, style = _asset("serve.js"), _asset("page.css") + _asset("serve.css")
+    file = io.StringIO()
+    file.write(_head(title, code, style, " connect-src 'self';"))
+    _block(file, "data", json.dumps(data), "application/json")
+    file.write(f"<script>{code}</script>\n</body>\n</html>\n")
+    return file.getvalue()
+
+
+def _head(title: str, code: str, style: str, more: str) -> str:
+    """A page up to its data, with the policy that lets nothing act but this code."""
     policy = (
         f"default-src 'none'; script-src 'sha256-{_sum(code)}'; style-src 'sha256-{_sum(style)}'; "
         f"img-src data: blob:; media-src 'self' blob:;{more} base-uri 'none'; form-action 'none'"
     )
-    with path.open("w", encoding="utf-8", errors="replace") as file:
-        file.write(
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            '<meta name="referrer" content="no-referrer">\n'
-            f'{MARK}{__version__}">\n'
-            '<meta name="color-scheme" content="light dark">\n'
-            f"<title>{html.escape(page.title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
-            "<noscript>This page needs JavaScript, which is in it.</noscript>\n"
-        )
-        data = _data(page, file)
-        _block(file, "data", json.dumps(data, separators=(",", ":")), "application/json")
-        file.write(f"<script>{code}</script>\n</body>\n</html>\n")
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="referrer" content="no-referrer">\n'
+        f'{MARK}{__version__}">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{html.escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+        "<noscript>This page needs JavaScript, which is in it.</noscript>\n"
+    )
 
 
 def _asset(name: str) -> str:
@@ -59,11 +78,14 @@ def _block(file: IO[str], name: str, content: str, kind: str = "text/plain") -> 
 
 def _data(page: Page, file: IO[str]) -> dict[str, Any]:
     """What the script reads; sound and film are written on the way, as blocks of their own."""
+    lanes = [_lane(page, number, lane, file) for number, lane in enumerate(page.lanes)]
+    # A browser's own recording does not tell its length.
+    length = page.duration or max((seconds for _, seconds in lanes), default=0.0)
     made: dict[str, Any] = {
         "title": page.title,
-        "duration": round(page.duration, 4),
+        "duration": round(length, 4),
         "facts": dict(page.facts),
-        "lanes": [_lane(page, number, lane, file) for number, lane in enumerate(page.lanes)],
+        "lanes": [lane for lane, _ in lanes],
     }
     if page.words:
         made["words"] = page.words
@@ -106,7 +128,9 @@ def _bytes(file: IO[str], name: str, path: Path) -> None:
     file.write("</script>\n")
 
 
-def _lane(page: Page, number: int, lane: Lane, file: IO[str]) -> dict[str, Any]:
+def _lane(page: Page, number: int, lane: Lane, file: IO[str]) -> tuple[dict[str, Any], float]:
+    """A lane, and the seconds that its voice has."""
+    seconds = 0.0
     made: dict[str, Any] = {
         "name": lane.name,
         "face": lane.face,
@@ -123,6 +147,7 @@ def _lane(page: Page, number: int, lane: Lane, file: IO[str]) -> dict[str, Any]:
         for piece, (sound, high, tile) in enumerate(pack.voice(lane.voice)):
             if sound:
                 _block(file, f"v{number}-{piece}", sound)
+            seconds += len(high) / pack.PEAKS
             sounding.append(bool(sound))
             peaks.append(pack.text(high))
             tiles.append(tile)
@@ -136,4 +161,4 @@ def _lane(page: Page, number: int, lane: Lane, file: IO[str]) -> dict[str, Any]:
         if lane.matrix is None:
             facts = pack.mel_facts(lane.voice.rate)
             made["picture"] = {"tiles": tiles, "each": pack.PIECE, "axis": "mel", **facts}
-    return made
+    return made, seconds

@@ -11,6 +11,7 @@ import numpy as np
 import soxr
 from PIL import Image
 
+from avtool.draw.heat import COLD, WARM
 from avtool.page import Heat
 from avtool.signal.mel import MelBank
 from avtool.signal.stft import STFT
@@ -178,6 +179,8 @@ def heat(value: Heat) -> dict[str, Any]:
         "steps": steps,
         "across": SHEET,
         "sheets": sheets,
+        "cold": COLD,
+        "colours": text(WARM.tobytes()),
         "clip": value.sources.get("clip"),
         "columns": _columns(value.sources.get("steps", [])),
     }

@@ -1,4 +1,4 @@
-// made by web/build.mjs of 310d38d84ef520667d15c854bfb1bad73828c54c8f8f4d11bda6c70316cd401e
+// made by web/build.mjs of 00016712efac9a0f68d4bded222e876fe08e3729ef790ea75978367d9ebddbe2
 "use strict";
 (() => {
   // data.ts
@@ -425,7 +425,7 @@
       const stem = data.title.replace(/\.[^.]*$/, ""), end = lane.face ? `face${lane.face}` : faces.length ? "rest" : "sound";
       found.push({
         name: `${stem}.${end}.wav`,
-        words: `${lane.name}: the sound, as it is heard here`,
+        words: `${lane.name}: the sound as it is heard here, from Opus`,
         make: () => wav(place, lane, data.duration)
       });
     });
@@ -743,7 +743,6 @@ ${name}
   }
 
   // film.ts
-  var HOT = 0.3;
   function address(film) {
     if (!film.id) return film.src;
     const parts = [];
@@ -791,12 +790,14 @@ ${name}
   var HeatLayer = class {
     constructor(heat2) {
       this.heat = heat2;
+      this.colours = bytes(heat2.colours);
       this.canvas.width = heat2.columns;
       this.canvas.height = heat2.rows;
     }
     heat;
     canvas = make("canvas", { className: "heat", ariaHidden: "true" });
     sheets = [];
+    colours;
     shown = -1;
     move(time) {
       const { heat: heat2 } = this;
@@ -814,10 +815,8 @@ ${name}
       const n = step % each, x = n % heat2.across * heat2.columns, y = Math.floor(n / heat2.across) * heat2.rows;
       const cell = pixels(sheet, x, y, heat2.columns, heat2.rows);
       for (let at = 0; at < cell.data.length; at += 4) {
-        const hot = Math.max(0, cell.data[at] / 255 - HOT) / (1 - HOT);
-        cell.data[at] = 255;
-        cell.data[at + 1] = 90 + 150 * hot ** 1.5;
-        cell.data[at + 2] = 60 * (1 - hot);
+        const hot = Math.max(0, cell.data[at] / 255 - heat2.cold) / (1 - heat2.cold);
+        cell.data.set(this.colours.subarray(3 * Math.round(255 * hot), 3 * Math.round(255 * hot) + 3), at);
         cell.data[at + 3] = 255 * (1 - (1 - hot) ** 2);
       }
       this.canvas.getContext("2d").putImageData(cell, 0, 0);

@@ -8,7 +8,7 @@ const sum = createHash("sha256");
 for (const name of readdirSync(".").filter((name) => /\.(ts|json|mjs)$/.test(name)).sort())
   sum.update(readFileSync(name));
 const digest = sum.digest("hex");
-for (const entry of readdirSync(".").filter((name) => ["page.ts", "head.ts"].includes(name))) {
+for (const entry of readdirSync(".").filter((name) => ["page.ts", "head.ts", "serve.ts"].includes(name))) {
   const minify = entry === "head.ts"; // three.js, which nobody reads here
   const { outputFiles } = await build({
     entryPoints: [entry], bundle: true, write: false, format: "iife", target: "es2022",

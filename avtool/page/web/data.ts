@@ -29,6 +29,7 @@ export interface Step {
 
 export interface Heat {
   every: number; rows: number; columns: number; steps: number; across: number; sheets: string[];
+  cold: number; colours: string; // heat that is not drawn; RGB of what is hotter, 256 steps
   sources: { steps: Step[]; clip: Omit<Step, "t"> };
 }
 

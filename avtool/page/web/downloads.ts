@@ -28,7 +28,7 @@ export function downloads(): Download[] {
     if (!lane.voice) return;
     const stem = data.title.replace(/\.[^.]*$/, ""), end = lane.face ? `face${lane.face}` : faces.length ? "rest" : "sound";
     found.push({
-      name: `${stem}.${end}.wav`, words: `${lane.name}: the sound, as it is heard here`,
+      name: `${stem}.${end}.wav`, words: `${lane.name}: the sound as it is heard here, from Opus`,
       make: () => wav(place, lane, data.duration),
     });
   });

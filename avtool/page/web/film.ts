@@ -3,7 +3,6 @@
 import { Boxes, bytes, make, text, type Data, type Film, type Heat } from "./data";
 import { decoded, pixels } from "./lanes";
 
-const HOT = 0.3; // what is colder is not drawn
 
 export function address(film: Film): string {
   if (!film.id) return film.src!;
@@ -50,9 +49,11 @@ export class Ring {
 export class HeatLayer {
   readonly canvas = make("canvas", { className: "heat", ariaHidden: "true" });
   private readonly sheets: (ImageBitmap | undefined)[] = [];
+  private readonly colours: Uint8Array;
   private shown = -1;
 
   constructor(private readonly heat: Heat) {
+    this.colours = bytes(heat.colours);
     this.canvas.width = heat.columns;
     this.canvas.height = heat.rows;
   }
@@ -71,10 +72,8 @@ export class HeatLayer {
     const n = step % each, x = (n % heat.across) * heat.columns, y = Math.floor(n / heat.across) * heat.rows;
     const cell = pixels(sheet, x, y, heat.columns, heat.rows);
     for (let at = 0; at < cell.data.length; at += 4) {
-      const hot = Math.max(0, cell.data[at]! / 255 - HOT) / (1 - HOT);
-      cell.data[at] = 255;
-      cell.data[at + 1] = 90 + 150 * hot ** 1.5;
-      cell.data[at + 2] = 60 * (1 - hot);
+      const hot = Math.max(0, cell.data[at]! / 255 - heat.cold) / (1 - heat.cold);
+      cell.data.set(this.colours.subarray(3 * Math.round(255 * hot), 3 * Math.round(255 * hot) + 3), at);
       cell.data[at + 3] = 255 * (1 - (1 - hot) ** 2);
     }
     this.canvas.getContext("2d")!.putImageData(cell, 0, 0);

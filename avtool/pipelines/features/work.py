@@ -14,6 +14,7 @@ from avtool import media
 from avtool.batch.jobs import Job, Plan, Shard, is_dir
 from avtool.batch.request import Report, Request, Tick
 from avtool.batch.worker import Worker
+from avtool.cli import options as opt
 from avtool.cli.drive import PER_SHARD, Batch, execute
 from avtool.cli.terminal import say
 from avtool.errors import InputError
@@ -69,11 +70,10 @@ def run(
     suffix = _shards(out, format or [])
     if page and suffix:
         raise InputError("--page is of one input, a shard holds many; give one of them")
-    if page:
-        format = [*(format or DEFAULTS), "html"]
     if per_shard is not None and not suffix:
         raise InputError("--per-shard is for shards; add -f tar, or -o NAME.parquet/")
-    plan = Plan(known, format or [], DEFAULTS, out, shards=suffix)
+    asked = opt.formats(format, DEFAULTS, page)
+    plan = Plan(known, asked, DEFAULTS, out, shards=suffix)
     request = Request(options, start, duration, strict, command=name)
     execute(
         Batch(inputs, files, jobs, cluster, overwrite, retry_failed, json),

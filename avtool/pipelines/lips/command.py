@@ -95,7 +95,7 @@ def lips(
         glb=glb,
         extra={"full": full, "mark": mark},
         out=out,
-        format=[*(format or DEFAULTS), "html"] if page else format or [],
+        format=opt.formats(format, DEFAULTS, page),
         part=(start, duration),
         device=device,
         jobs=jobs,

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from avtool.draw.canvas import fitted, typeface
-from avtool.draw.palette import INK_RGB, MAP, PAPER_RGB, palette
+from avtool.draw.heat import COLD, WARM
+from avtool.draw.palette import INK_RGB, PAPER_RGB
 from avtool.draw.sheet import HEAD, MARGIN, RIGHT, SEEN_RGB, SPEAKS_RGB, Sheet
 from avtool.pipelines.localize.values import Source, Sources
 from avtool.values import Array, Frames
@@ -21,13 +22,9 @@ UNLIKELY = 0.15  # below, it is said not to be there without a "perhaps"
 STRIP = 0.09  # of the picture's height that shows the sound
 SECONDS = 20.0  # of sound that the strip shows at most
 FAINT = 0.003  # amplitude that is drawn as loud as any, -50 dB
-COLD = 0.3  # heat that is not drawn
 GLOW = 0.8  # how much of the colour covers the picture where the heat is greatest
 
-# The upper part of the heat map's colours: what is cold is not drawn at all.
-_COLOURS = np.frombuffer(palette("heat"), np.uint8).reshape(-1, 3)[:MAP][70:]
-# For heat 0 to 255: the colour, and how much it covers.
-_WARM = _COLOURS[np.arange(256) * (len(_COLOURS) - 1) // 255][:, None]
+# Of heat 0 to 255: how much its colour covers.
 _COVER = (GLOW * (1 - np.linspace(1, 0, 256) ** 2)).astype(np.float32)
 
 
@@ -53,7 +50,7 @@ def warmed(image: Array, heat: Array) -> Array:
     part = cv2.convertScaleAbs(np.maximum(smooth - COLD, 0), alpha=255 / (1 - COLD))
     cover = cv2.LUT(part, _COVER)
     below = out[top:bottom, left:right]
-    below[:] = cv2.blendLinear(cv2.applyColorMap(part, _WARM), below, cover, 1 - cover)
+    below[:] = cv2.blendLinear(cv2.applyColorMap(part, WARM[:, None]), below, cover, 1 - cover)
     return out
 
 
@@ -157,7 +154,7 @@ class _Marker:
         bright = np.where(times <= since, 235, 120).astype(np.uint8)
         below[bars] = np.broadcast_to(bright, bars.shape)[bars][:, None]
         head = int((since - first) / shown * width)
-        below[:, max(0, head - 1) : head + 1] = _COLOURS[-40]
+        below[:, max(0, head - 1) : head + 1] = WARM[-59]
 
 
 def _corners(image: Array, box: Sequence[float], thick: int) -> None:

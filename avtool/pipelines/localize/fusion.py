@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from avtool.draw.heat import softened
 from avtool.pipelines.localize.cues import Cues
 from avtool.pipelines.localize.stereo import columns
 from avtool.values import Array
 
-SOFT = 0.25  # power of a map that is shown, and whose region is boxed
 WITHIN = 0.3  # how much the motion around a mouth counts, against that of a cell
 
 
@@ -113,13 +113,6 @@ def mouth(box: Array | None, rows: int, cols: int) -> Spot | None:
     head = (x > x0 - 0.2 * wide) & (x < x1 + 0.2 * wide)
     head = head & (y > y0 - 0.3 * high) & (y < y1 + 0.1 * high)
     return Spot((spot / spot.sum()).astype(np.float32), head)
-
-
-def softened(probability: Array) -> Array:
-    """A map against its peak, 0 to 1, so that what is nearly as likely is seen beside it."""
-    top = float(probability.max(initial=0))
-    soft: Array = (probability / top) ** SOFT if top > 0 else np.zeros_like(probability)
-    return soft
 
 
 def explained(cues: Cues, weights: Weights) -> dict[str, Array]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
+from avtool.draw.heat import softened
 from avtool.errors import InputError
 from avtool.face import Track
 from avtool.media import Clip, Media, Spec
@@ -31,7 +32,7 @@ from avtool.pipelines.localize.cues import (
     listen,
     moving,
 )
-from avtool.pipelines.localize.fusion import Fused, Weights, decided, explained, fuse, softened
+from avtool.pipelines.localize.fusion import Fused, Weights, decided, explained, fuse
 from avtool.pipelines.localize.values import Source, Sources
 from avtool.prefetch import Prefetch
 from avtool.speakers.tracks import find

@@ -7,9 +7,6 @@ beside the page. Those that are there are taken; what is missing is made for the
 from __future__ import annotations
 
 import json
-import os
-import sys
-import webbrowser
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,9 +19,11 @@ import typer
 from avtool import media
 from avtool.batch.jobs import Job, Plan, expanded, is_folder, refuse_addresses
 from avtool.batch.request import Report, Request, Tick
+from avtool.cli.browser import opened
 from avtool.cli.drive import drive
 from avtool.cli.signals import INTERRUPTED
 from avtool.cli.terminal import say
+from avtool.draw.heat import softened
 from avtool.errors import MediaError
 from avtool.face import Track
 from avtool.media import Media, Spec
@@ -35,7 +34,7 @@ from avtool.pipelines.show.index import index
 from avtool.pipelines.show.parts import FILES, parts
 from avtool.save import save
 from avtool.speakers.tracks import tracks_of
-from avtool.values import Array, Audio
+from avtool.values import Audio
 
 PAGE = "page"  # the field of a job
 
@@ -89,18 +88,10 @@ def run(
     if len(given) > 1 and pages:
         pages = [index(plan.root, pages)]
         say.data(str(pages[0]))
-    if open and pages and out != "-" and not as_json:
-        _show(pages[0])
+    shows = open and pages and out != "-" and not as_json
+    if shows and not opened(pages[0].absolute().as_uri()):
+        say.note(f"{pages[0]}: no browser could be opened here; open it where there is one")
     raise typer.Exit(code)
-
-
-def _show(page: Path) -> None:
-    """Open a page in the user's browser; none in the terminal, which it would take over."""
-    seen = sys.platform == "darwin" or any(
-        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-    )
-    if not (seen and webbrowser.open(page.absolute().as_uri())):
-        say.note(f"{page}: no browser could be opened here; open it where there is one")
 
 
 def _paged(job: Job, out: str | None) -> Job:
@@ -123,6 +114,8 @@ def complete(request: Request, job: Job, tick: Tick) -> Job:
 def work(request: Request, job: Job, tick: Tick) -> Report:
     """Find what there is to see and to hear, and write the page."""
     source = media.open(job.source, name=job.name)
+    if source.info.duration is None:  # as a browser records a film
+        source = media.open(job.source, name=job.name, scan=True)
     has_sound, has_pictures = bool(source.info.audio), bool(source.info.video)
     if not (has_sound or has_pictures):
         raise MediaError(f"{job.name}: has neither sound nor pictures; 'avtool info' tells more")
@@ -194,18 +187,14 @@ def _heat(base: Path) -> Heat | None:
     sources = json.loads(told.read_text())
     with np.load(base.with_name(f"{base.name}.maps.npz")) as arrays:
         maps, times = arrays["maps"].astype(np.float32), arrays["time"]
+    heat = [
+        softened(each) * step["visible"] for each, step in zip(maps, sources["steps"], strict=True)
+    ]
     return Heat(
-        _for_the_eye(maps, [step["visible"] for step in sources["steps"]]),
+        np.array(heat, np.float32),
         float(times[1] - times[0]) if len(times) > 1 else 1.0,
         sources,
     )
-
-
-def _for_the_eye(maps: Array, visible: Sequence[float]) -> Array:
-    """Probabilities [steps, rows, columns] as heat: the peak is as hot as it is likely."""
-    highest = np.maximum(maps.max((1, 2), keepdims=True), 1e-9)
-    heat: Array = maps / highest * np.asarray(visible, np.float32)[:, None, None]
-    return heat
 
 
 def _facts(source: Media) -> dict[str, str]:

@@ -78,8 +78,8 @@ def sounds(
             )
         raise typer.Exit(learn(teach, out, request, overwrite=overwrite, json=json))
     usual = ["json", "png"]
-    wanted = [*(format or usual), "html"] if page else format or []
-    plan = Plan({"sounds": (*formats(Sounds), ".html")}, wanted, usual, out)
+    known = (*formats(Sounds), ".html")
+    plan = Plan({"sounds": known}, opt.formats(format, usual, page), usual, out)
     batch = Batch(inputs, files, jobs, cluster, overwrite, retry_failed, json)
     execute(batch, plan, work, request)
 

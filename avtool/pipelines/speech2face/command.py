@@ -53,8 +53,7 @@ def speech2face(
 
     options = Options(samples=samples, seed=seed, mean=mean, weights=weights)
     request = Request(options, start, duration, strict, device, command="speech2face")
-    wanted = [*(format or DEFAULTS), "html"] if page else format or []
-    plan = Plan(FILES, wanted, DEFAULTS, out)
+    plan = Plan(FILES, opt.formats(format, DEFAULTS, page), DEFAULTS, out)
     batch = Batch(inputs, files, jobs, cluster, overwrite, retry_failed, json)
     execute(batch, plan, work, request)
 

@@ -1,0 +1,193 @@
+// The page of `avtool serve`: a film goes there, a task comes back, then its page and its files.
+
+import { clock, data, make } from "./data";
+
+interface Task {
+  id: string; name: string; command: string; state: "sent" | "waiting" | "running" | "done" | "failed";
+  stage: string; part: number | null; left: number | null; before: number; words: string[];
+  files: [name: string, bytes: number][];
+}
+
+const { commands, most, keep } = data as unknown as {
+  commands: [name: string, words: string][]; most: number; keep: number; // bytes, seconds
+};
+const OFTEN = 500, SELDOM = 3000; // ms between two looks at the tasks
+let file: File | null = null, sending: XMLHttpRequest | null = null, timer = 0;
+
+const size = (bytes: number): string =>
+  bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`;
+const button = (words: string, act: () => void, className = "plain"): HTMLButtonElement => {
+  const made = make("button", { type: "button", className }, words);
+  made.addEventListener("click", act);
+  return made;
+};
+
+// What is sent.
+const input = make("input", { type: "file", accept: "video/*,audio/*,image/*,.mkv,.avi,.flac,.opus", className: "unseen" });
+const chosen = make("strong", {}, "Drop a film or a sound here, or choose one");
+const drop = make("label", { className: "drop" }, chosen, make("small", {}, `up to ${size(most)}`), input);
+const preview = make("video", { muted: true, playsInline: true, hidden: true });
+const told = make("p", { className: "told", role: "status" });
+const choices = make("fieldset", { className: "choices" }, make("legend", {}, "What is wanted"),
+  ...commands.map(([name, words], n) => make("label", {},
+    make("input", { type: "radio", name: "command", value: name, checked: n === 0 }),
+    make("span", {}, make("strong", {}, name), make("small", {}, words)))));
+const start = button("Start", send, "start");
+const records = make("p", { className: "records" });
+if (navigator.mediaDevices && "MediaRecorder" in window)
+  records.append("or record ", button("camera and microphone", () => void record(true)), button("microphone", () => void record(false)));
+
+function choose(given: File | undefined): void {
+  file = given ?? file;
+  if (!file) return;
+  const fits = file.size <= most;
+  chosen.textContent = file.name;
+  drop.querySelector("small")!.textContent = `${size(file.size)}${fits ? "" : `, more than the ${size(most)} that are taken (--max-upload)`}`;
+  if (!fits) file = null;
+  refresh();
+}
+
+function refresh(): void {
+  start.disabled = !file && !sending;
+  start.textContent = sending ? "Cancel" : "Start";
+}
+
+function send(): void {
+  if (sending) return sending.abort();
+  if (!file) return;
+  const command = choices.querySelector<HTMLInputElement>(":checked")!.value, name = file.name;
+  const request = sending = new XMLHttpRequest();
+  let aborted = false;
+  request.open("POST", `tasks?${new URLSearchParams({ command, name })}`);
+  request.upload.addEventListener("progress", ({ loaded, total }) => { told.textContent = `Sending ${name}: ${Math.floor(100 * loaded / total)} %`; });
+  request.addEventListener("loadend", () => {
+    sending = null;
+    told.textContent = request.status === 201 || aborted ? "" : request.responseText || "It did not arrive.";
+    refresh();
+    void look();
+  });
+  request.addEventListener("abort", () => { aborted = true; });
+  request.send(file);
+  refresh();
+}
+
+async function record(pictures: boolean): Promise<void> {
+  let stream: MediaStream;
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: pictures });
+  } catch (error) {
+    told.textContent = `Nothing can be recorded: ${(error as Error).message}.`;
+    return;
+  }
+  const recorder = new MediaRecorder(stream), parts: Blob[] = [], began = performance.now();
+  const words = [...records.childNodes];
+  preview.hidden = !pictures;
+  preview.srcObject = stream;
+  void preview.play();
+  const time = make("output", {}, clock(0, 0));
+  const ticking = setInterval(() => { time.textContent = clock((performance.now() - began) / 1000, 0); }, 250);
+  records.replaceChildren("recording ", time, " ", button("Stop", () => recorder.stop()));
+  recorder.addEventListener("dataavailable", (event) => parts.push(event.data));
+  recorder.addEventListener("stop", () => {
+    clearInterval(ticking);
+    stream.getTracks().forEach((track) => track.stop());
+    preview.srcObject = null;
+    preview.hidden = true;
+    records.replaceChildren(...words);
+    const type = recorder.mimeType, end = type.includes("mp4") ? "mp4" : "webm";
+    choose(new File(parts, `recording.${end}`, { type }));
+  });
+  recorder.start();
+}
+
+// What became of it.
+const list = make("ul", { className: "tasks" }), none = make("p", { className: "none" }, "Nothing yet.");
+const heard = make("p", { className: "unseen", role: "status" }); // by screen readers, which need not be told of each step
+const cards = new Map<string, Card>();
+
+class Card {
+  readonly item = make("li");
+  private readonly state = make("p");
+  private readonly bar = make("progress", { max: 1 });
+  private readonly words = make("div", { className: "words" });
+  private readonly files = make("p", { className: "made" });
+  private readonly end = button("Cancel", () => void remove(this.id));
+  private shown = "";
+
+  constructor(private readonly id: string, task: Task) {
+    this.bar.ariaLabel = `Progress of ${task.command}, ${task.name}`;
+    this.item.append(make("header", {}, make("div", {}, make("h2", {}, task.name), make("span", {}, task.command)), this.end), this.state, this.bar, this.words, this.files);
+  }
+
+  show(task: Task): void {
+    const { state, part, left, before, stage } = task, now = JSON.stringify(task);
+    if (now === this.shown) return;
+    this.shown = now;
+    const ended = state === "done" || state === "failed";
+    if (ended && this.item.className) heard.textContent = `${task.command}, ${task.name}: ${state}`;
+    this.item.className = state;
+    this.end.textContent = ended ? "Remove" : "Cancel";
+    this.end.ariaLabel = `${this.end.textContent} ${task.command}, ${task.name}`;
+    this.bar.hidden = ended;
+    if (part === null) this.bar.removeAttribute("value");
+    else this.bar.value = part;
+    this.state.textContent = {
+      sent: "is sent", waiting: before > 1 ? `waits for ${before} others` : "waits for another", done: "", failed: "",
+      running: [stage || (part === null ? "starts" : ""), part === null ? "" : `${Math.floor(100 * part)} %`,
+        left === null ? "" : `about ${clock(left, 0)} left`].filter(Boolean).join("  ·  "),
+    }[state];
+    this.words.replaceChildren(...task.words.map((each) => make("p", {}, each)));
+    this.files.replaceChildren(...task.files.map(([name, bytes]) => {
+      const href = `tasks/${this.id}/${encodeURIComponent(name)}`;
+      return name.endsWith(".html") ? make("a", { href, className: "start", target: "_blank", rel: "noopener" }, "Open its page")
+        : make("a", { href, download: name, className: "plain" }, name, make("small", {}, size(bytes)));
+    }));
+  }
+}
+
+async function remove(id: string): Promise<void> {
+  await fetch(`tasks/${id}`, { method: "DELETE" });
+  await look();
+}
+
+async function look(): Promise<void> {
+  clearTimeout(timer);
+  let busy = false;
+  try {
+    const answer = await fetch("tasks");
+    if (!answer.ok) throw new Error(await answer.text());
+    const tasks = await answer.json() as Task[];
+    const there = new Set(tasks.map(({ id }) => id));
+    for (const [id, card] of cards) if (!there.has(id)) { card.item.remove(); cards.delete(id); }
+    for (const task of [...tasks].reverse()) {
+      const card = cards.get(task.id) ?? new Card(task.id, task);
+      if (!cards.has(task.id)) list.prepend(card.item);
+      cards.set(task.id, card);
+      card.show(task);
+    }
+    none.hidden = tasks.length > 0;
+    none.textContent = "Nothing yet.";
+    busy = tasks.some(({ state }) => state !== "done" && state !== "failed");
+  } catch (error) {
+    list.replaceChildren();
+    cards.clear();
+    none.hidden = false;
+    none.textContent = error instanceof TypeError ? "The server has ended; what it kept is removed." : (error as Error).message;
+  }
+  clearTimeout(timer);
+  timer = setTimeout(() => void look(), busy ? OFTEN : SELDOM);
+}
+
+input.addEventListener("change", () => choose(input.files?.[0]));
+for (const kind of ["dragenter", "dragover", "dragleave", "drop"] as const)
+  document.addEventListener(kind, (event) => {
+    event.preventDefault();
+    drop.classList.toggle("over", kind === "dragover" || kind === "dragenter");
+    if (kind === "drop") choose(event.dataTransfer?.files[0]);
+  });
+document.body.append(make("main", { className: "serve" },
+  make("header", {}, make("h1", {}, "avtool"), make("p", {}, `What you send stays on the machine that serves this page, and is removed ${Number((keep / 3600).toFixed(2))} h after its task has ended.`)),
+  make("section", { className: "ask", ariaLabel: "A new task" }, drop, preview, records, choices, make("p", { className: "go" }, start, told)),
+  make("section", { ariaLabel: "Tasks" }, none, list, heard)));
+refresh();
+void look();

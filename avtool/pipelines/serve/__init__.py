@@ -1,0 +1,1 @@
+"""`avtool serve`: the commands in a browser, on this machine."""
