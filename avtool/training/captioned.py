@@ -37,6 +37,17 @@ def words(text: str) -> list[str]:
     return re.findall(r"[a-z0-9]+(?:'[a-z]+)?", text.lower())
 
 
+# Words that say nothing of what is seen.
+EMPTY = frozenset(
+    words(
+        "a an the of in on at to with and is are his her its their it he she they that this which "
+        "while as by for from into onto up down out over under through near next behind front "
+        "against along across around off one other another some each who what being be has have "
+        "having there very something someone it's"
+    )
+)
+
+
 class Vocabulary:
     """Words by number; 0 fills, 1 begins, 2 ends, 3 is any word that is not known."""
 

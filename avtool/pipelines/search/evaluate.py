@@ -13,9 +13,11 @@ from torch import Tensor
 
 from avtool.cli.terminal import say
 from avtool.errors import InputError
+from avtool.models.backbone import Look
 from avtool.pipelines.search import pipeline
 from avtool.pipelines.search.model import Joint
-from avtool.training.captioned import Captioned, looks, read
+from avtool.pipelines.search.pipeline import Models
+from avtool.training.captioned import EMPTY, Captioned, looks, read
 from avtool.values import Array
 
 RANKS = (1, 5, 10)
@@ -48,7 +50,8 @@ def report(folder: str, *, split: str, weights: str | None, as_json: bool) -> No
         seen = looks(few, Path(place))
         grid = torch.from_numpy(np.array(seen.grid[:, 0])).float()
         vector = torch.from_numpy(np.array(seen.vector[:, 0])).float()
-    facts = measured(few, grid, vector, models.joint)
+        kinds = torch.from_numpy(np.array(seen.kinds[:, 0])).float()
+    facts = measured(few, Look(grid, vector, kinds), models)
     if as_json:
         say.data(json.dumps({"pictures": len(chosen), **facts}))
         return
@@ -66,34 +69,38 @@ def report(folder: str, *, split: str, weights: str | None, as_json: bool) -> No
 
 
 @torch.inference_mode()
-def measured(
-    captioned: Captioned, grid: Tensor, vector: Tensor, joint: Joint
-) -> dict[str, dict[str, Any]]:
-    """Recall of the joint embedding, beside its tags word by word, chance, and the control of
-    pictures in another order; mean average precision and calibration of the tags; swapped words.
-
-    Shape:
-        grid: [pictures, 49, 320]; vector: [pictures, 1280]
+def measured(captioned: Captioned, look: Look, models: Models) -> dict[str, dict[str, Any]]:
+    """Recall of the joint embedding, beside open words, its tags word by word, chance, and the
+    control of pictures in another order; mean average precision and calibration of the tags;
+    swapped words.
     """
-    places = joint.pictures(grid, vector)
+    joint = models.joint
+    places = joint.pictures(look.grid, look.vector)
     every = [words for each in captioned.sentences for words in each]
     owner = np.repeat(np.arange(len(places)), [len(each) for each in captioned.sentences])
     numbers = [joint.vocabulary.numbers(words) for words in every]
     said = torch.cat([joint.sentences(numbers[n : n + 250]) for n in range(0, len(numbers), 250)])
     likeness = (said @ places.T).numpy()
     config = joint.config
-    odds = joint.tags(vector, places) * config.slope + config.offset
+    odds = joint.tags(look.vector, places) * config.slope + config.offset
     chance = odds.sigmoid().numpy()
     told = {word: n for n, word in enumerate(config.told)}
     mentioned = np.zeros((len(every), len(told)), np.float32)
     for n, words in enumerate(every):
         mentioned[n, [told[word] for word in words if word in told]] = 1
     by_tags = mentioned @ np.log(chance + 1e-6).T
+    nowhere = torch.zeros(models.open.config.size)
+    open_ = [models.open.said([w for w in words if w not in EMPTY]) for words in every]
+    by_kinds = (
+        torch.stack([nowhere if place is None else place for place in open_])
+        @ models.open.places(look.kinds).T
+    ).numpy()
     order = np.random.default_rng(0).permutation(len(places))
     drawn = np.random.default_rng(1).random(likeness.shape)
     recall = {
         "avtool": recalls(likeness, owner),
         "its tags, word by word": recalls(by_tags, owner),
+        "open words alone (ConSE)": recalls(by_kinds, owner),
         "chance": recalls(drawn, owner),
         "control: pictures in another order": recalls(likeness[:, order], owner),
     }

@@ -17,7 +17,7 @@ from avtool.values import Array
 
 TABLE = """create table if not exists files (
     path text primary key, known text not null, film integer not null,
-    times blob not null, places blob not null, sounds text not null
+    times blob not null, places blob not null, kinds blob not null, sounds text not null
 )"""
 
 
@@ -30,13 +30,15 @@ class Entry:
 
     Shape:
         times: float32 [moments, 3], start, end, and the picture that stands for it, in seconds;
-        places: float16 [moments, size], each of length 1
+        places, kinds: float16 [moments, size], each of length 1: in the joint embedding, and in
+        the space of open words
     """
 
     path: Path
     is_film: bool
     times: Array
     places: Array
+    kinds: Array
     sounds: list[tuple[str, float, float, float]]
 
 
@@ -67,23 +69,26 @@ class Index:
             entry.is_film,
             entry.times.astype("<f4").tobytes(),
             entry.places.astype("<f2").tobytes(),
+            entry.kinds.astype("<f2").tobytes(),
             json.dumps(entry.sounds),
         )
         with _said(self.path), self._base:
-            self._base.execute("insert or replace into files values (?, ?, ?, ?, ?, ?)", values)
+            self._base.execute("insert or replace into files values (?, ?, ?, ?, ?, ?, ?)", values)
 
     def entries(self, paths: Iterable[Path]) -> Iterator[Entry]:
         """Those of these files that have been looked at."""
         for path in paths:
             row = self._base.execute(
-                "select film, times, places, sounds from files where path = ?", [_name(path)]
+                "select film, times, places, kinds, sounds from files where path = ?", [_name(path)]
             ).fetchone()
             if row is not None:
                 times = np.frombuffer(row[1], "<f4").reshape(-1, 3)
-                places = np.frombuffer(row[2], "<f2")
-                places = places.reshape(len(times), len(places) // max(1, len(times)))
-                sounds = [tuple(each) for each in json.loads(row[3])]
-                yield Entry(path, bool(row[0]), times, places, sounds)
+                places, kinds = (
+                    np.frombuffer(each, "<f2").reshape(len(times), -1 if len(times) else 0)
+                    for each in row[2:4]
+                )
+                sounds = [tuple(each) for each in json.loads(row[4])]
+                yield Entry(path, bool(row[0]), times, places, kinds, sounds)
 
     def close(self) -> None:
         self._base.close()
@@ -105,7 +110,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         base = sqlite3.connect(path, timeout=60, check_same_thread=False)
         base.execute(TABLE)
         columns = [row[1] for row in base.execute("pragma table_info(files)")]
-    if columns != ["path", "known", "film", "times", "places", "sounds"]:
+    if columns != ["path", "known", "film", "times", "places", "kinds", "sounds"]:
         raise InputError(f"{path}: is no index of avtool's; name another file with --index")
     return base
 

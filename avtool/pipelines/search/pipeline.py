@@ -21,9 +21,10 @@ from avtool.models.backbone import SIZE, Look, Seen
 from avtool.models.yamnet import HOP_SAMPLES, RATE, YAMNet
 from avtool.pipelines.search.index import Entry
 from avtool.pipelines.search.model import Joint
+from avtool.pipelines.search.openwords import OpenWords
 from avtool.pipelines.search.values import Hit, Hits, Tag, Tags
 from avtool.signal.cut import RECENT, is_cut
-from avtool.training.captioned import words
+from avtool.training.captioned import EMPTY, Vocabulary, words
 from avtool.values import Array
 
 FPS = 4  # pictures a second that are looked at for cuts
@@ -34,6 +35,7 @@ SMALL = 28  # pixels of a side, by which cuts are seen
 HEARD = 0.4  # probability from which on a sound counts
 APART = 0.5  # seconds that two sounds of a kind are apart
 SURE = 0.5  # that something fits at all
+PRIOR = -np.log(9)  # log-odds of one of ten
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Models:
-    """The joint embedding, the backbone, and the network of sounds."""
+    """The joint embedding, open words, the backbone, and the network of sounds."""
 
     joint: Joint
+    open: OpenWords
     seen: Seen
     ear: YAMNet = field(default_factory=YAMNet)
 
@@ -90,7 +93,7 @@ def load(path: str | None = None) -> Models:
     Raises:
         InputError: the backbone's package is missing, or the file is no joint embedding.
     """
-    return Models(weights.load(Joint, path), Seen.pretrained())
+    return Models(weights.load(Joint, path), weights.load(OpenWords), Seen.pretrained())
 
 
 def squashed(image: Array) -> Array:
@@ -169,11 +172,13 @@ class Asked:
     """A query in the space.
 
     Args:
-        place: float32 [size], of length 1; unknown: its words that are not known; kinds: the
-            kinds of sound that it names.
+        place: float32 [size], of length 1; None where the joint embedding knows no word of it.
+        open: likewise in the space of open words, of the words that only that one knows.
+        unknown: the words that nobody knows; kinds: the kinds of sound that it names.
     """
 
-    place: Array
+    place: Array | None
+    open: Array | None
     unknown: list[str]
     kinds: list[str]
 
@@ -188,31 +193,31 @@ def asked(query: Query, models: Models, picture: Array | None = None) -> Asked:
     Raises:
         InputError: none of its words is known.
     """
-    place, unknown = torch.zeros(models.joint.config.size), []
+    parts = []
     if picture is not None:
-        place += models.places([squashed(picture)])[0][0]
+        parts.append(models.places([squashed(picture)])[0][0])
+    missing: list[str] = []
     for text, sign in ((query.text, 1.0), (query.plus, 1.0), (query.minus, -1.0)):
-        if not text:
-            continue
-        said, missing = _said(text, models.joint)
-        place += sign * said
-        unknown += missing
-    length = place.norm()
-    kinds = [] if query.like else named(query.text)
-    return Asked((place / length.clamp_min(1e-6)).numpy(), unknown, kinds)
-
-
-def _said(text: str, joint: Joint) -> tuple[Tensor, list[str]]:
-    """The place of some words, and those that are not known."""
-    each = words(text)
-    numbers = joint.vocabulary.numbers(each)
-    missing = [w for w, n in zip(each, numbers, strict=True) if n == joint.vocabulary.UNKNOWN]
-    if len(missing) == len(each):
-        near = get_close_matches(each[0] if each else text, joint.config.words, 3, 0.6)
+        each = words(text)
+        numbers = models.joint.vocabulary.numbers(each)
+        known = [n for n in numbers if n != Vocabulary.UNKNOWN]
+        missing += [w for w, n in zip(each, numbers, strict=True) if n == Vocabulary.UNKNOWN]
+        if not EMPTY.issuperset(models.joint.vocabulary.words[n] for n in known):
+            parts.append(sign * models.joint.sentences([known])[0])
+    by_kinds = models.open.said(missing)
+    if not parts and by_kinds is None:
+        first = missing[0] if missing else query.text
+        near = get_close_matches(first, models.joint.config.words, 3, 0.6)
         hint = f"did you mean {' or '.join(near)}?" if near else "use plain English words"
-        raise InputError(f"'{text}': none of its words is known; {hint}")
-    known = [n for n in numbers if n != joint.vocabulary.UNKNOWN]
-    return joint.sentences([known])[0], missing
+        raise InputError(f"'{query}': none of its words is known; {hint}")
+    return Asked(
+        torch.nn.functional.normalize(sum(parts, torch.zeros(())), dim=-1).numpy()
+        if parts
+        else None,
+        None if by_kinds is None else by_kinds.numpy(),
+        [word for word in missing if word not in models.open.number],
+        [] if query.like else named(query.text),
+    )
 
 
 def named(text: str) -> list[str]:
@@ -237,21 +242,27 @@ def _stem(word: str) -> str:
     return re.sub(r"(?<=...)(ing|ed|er|s)$", "", word)
 
 
-def ranked(entries: Sequence[Entry], query: Query, asked: Asked, joint: Joint) -> Hits:
+def ranked(entries: Sequence[Entry], query: Query, asked: Asked, models: Models) -> Hits:
     """What fits best, of all entries; by eye, and by ear where a kind of sound is named."""
     seen = [entry for entry in entries if len(entry.places)]
     hits = []
     looked = sum(len(entry.places) for entry in seen)
     if seen:
-        places = np.concatenate([entry.places for entry in seen]).astype(np.float32)
         firsts = np.cumsum([0, *(len(entry.places) for entry in seen)])
-        likeness = places @ asked.place
-        slope, offset = joint.config.fit
-        for n in np.argsort(-likeness, kind="stable")[: query.top]:
+        odds = np.full(looked, PRIOR)
+        for place, name, fit in (
+            (asked.place, "places", models.joint.config.fit),
+            (asked.open, "kinds", models.open.config.fit),
+        ):
+            if place is not None:
+                every = np.concatenate([getattr(entry, name) for entry in seen])
+                # Each tells something of its own, so what they add to the log-odds adds up.
+                odds += fit[0] * (every.astype(np.float32) @ place) + fit[1] - PRIOR
+        for n in np.argsort(-odds, kind="stable")[: query.top]:
             number = int(np.searchsorted(firsts, n, "right")) - 1
             entry = seen[number]
             start, end, at = map(float, entry.times[n - firsts[number]])
-            chance = float(1 / (1 + np.exp(-(slope * likeness[n] + offset))))
+            chance = float(1 / (1 + np.exp(-odds[n])))
             hits.append(Hit(str(entry.path), start, end, at, chance, is_film=entry.is_film))
     for entry in entries:
         for kind, start, end, chance in entry.sounds:

@@ -109,7 +109,7 @@ def run(query: Query, files: Files, *, weights: str | None, strict: bool, as_jso
             names = {each.path: each.name for each in found}
     finally:
         index.close()
-    hits = pipeline.ranked(entries, query, asked, models.joint)
+    hits = pipeline.ranked(entries, query, asked, models)
     hits = replace(hits, hits=[replace(hit, file=names[Path(hit.file)]) for hit in hits.hits])
     _tell(hits, as_json)
     if wanted and hits.hits:
@@ -144,32 +144,31 @@ def entry_of(job: Job, models: Models, request: Request, tick: Tick) -> tuple[En
     """What is seen and heard in a file, and what has to be said of it."""
     if job.source.suffix.lower() in SUFFIXES:
         image = pipeline.squashed(read_picture(job.source))
-        place = models.places([image])[0].half().numpy()
-        return Entry(job.source, False, np.zeros((1, 3), np.float32), place, []), []
+        place, look = models.places([image])
+        by_kinds = models.open.places(look.kinds).numpy()
+        return Entry(job.source, False, np.zeros((1, 3)), place.numpy(), by_kinds, []), []
     source = media.open(job.source, name=job.name)
     clip = source.clip(
         SPEC if source.info.video else SOUND,
         tick=lambda seconds: tick(seconds / clip.duration if clip.duration else None, "looking"),
         strict=request.strict,
     )
-    times: list[tuple[float, float, float]] = []
+    spans: list[tuple[float, float, float]] = []
     places: list[Array] = []
+    kinds: list[Array] = []
     if clip.frames is not None:
         for moment in pipeline.moments(clip.frames.images(), 0.0):
-            times.append((moment.start, moment.end, moment.at))
-            places.append(models.places([moment.image])[0][0].half().numpy())
+            spans.append((moment.start, moment.end, moment.at))
+            place, look = models.places([moment.image])
+            places.append(place[0].numpy())
+            kinds.append(models.open.places(look.kinds)[0].numpy())
     sounds: list[tuple[str, float, float, float]] = []
     heard = clip
     if source.info.audio:
         heard = clip if clip.audio else source.clip(SOUND, strict=request.strict)
         sounds = pipeline.heard(heard, models.ear)
-    size = models.joint.config.size
     entry = Entry(
-        job.source,
-        True,
-        np.array(times, np.float32).reshape(-1, 3),
-        np.array(places, np.float16).reshape(-1, size),
-        sounds,
+        job.source, True, np.array(spans).reshape(-1, 3), np.array(places), np.array(kinds), sounds
     )
     return entry, list(dict.fromkeys([*clip.warnings, *heard.warnings]))
 

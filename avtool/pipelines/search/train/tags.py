@@ -28,22 +28,13 @@ from avtool.models import weights
 from avtool.models.backbone import SIZE, Seen
 from avtool.pipelines.search.model import Config, Joint
 from avtool.pipelines.search.train.joint import Data, places
-from avtool.training.captioned import VIEWS, Captioned, Looks, Vocabulary, looks, read, words
+from avtool.training.captioned import EMPTY, VIEWS, Captioned, Looks, Vocabulary, looks, read
 from avtool.training.trainer import arguments
 from avtool.values import Array
 
 TOLD = 500  # words that can be told of a picture
 LEAST = 20  # pictures that have a word, for it to be told
 WORDLESS = 800  # drawn pictures
-# Words that say nothing of what is seen.
-EMPTY = frozenset(
-    words(
-        "a an the of in on at to with and is are his her its their it he she they that this which "
-        "while as by for from into onto up down out over under through near next behind front "
-        "against along across around off one other another some each who what being be has have "
-        "having there very something someone it's"
-    )
-)
 
 
 def told(captioned: Captioned, least: int = LEAST) -> list[str]:
@@ -69,7 +60,7 @@ def wordless(seed: int) -> Array:
     rng = np.random.default_rng((7, seed))
     back, ink = (tuple(map(int, rng.integers(0, 256, 3))) for _ in range(2))
     if rng.random() < 0.5:
-        back = (255, 255, 255) if rng.random() < 0.7 else (0, 0, 0)
+        back = (int(rng.choice([0, 64, 128, 255, 255])),) * 3
     image = Image.new("RGB", (SIZE, SIZE), back)
     draw = ImageDraw.Draw(image)
     kind = int(rng.integers(6))
@@ -94,7 +85,9 @@ def wordless(seed: int) -> Array:
         turned = np.array(back) * shade + np.array(ink) * (1 - shade)
         image = Image.fromarray(np.broadcast_to(turned, (SIZE, SIZE, 3)).astype(np.uint8))
         image = image.rotate(90 * int(rng.integers(4)))
-    noisy = np.asarray(image) + rng.normal(0, 10 ** rng.uniform(-1, 1.8), (SIZE, SIZE, 1))
+    if rng.random() < 0.5:
+        return np.asarray(image)
+    noisy = np.asarray(image) + rng.normal(0, 10 ** rng.uniform(0, 1.8), (SIZE, SIZE, 1))
     return noisy.clip(0, 255).astype(np.uint8)
 
 
