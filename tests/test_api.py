@@ -281,7 +281,7 @@ def test_face_and_speech_may_be_arrays() -> None:
 
 
 def test_which_face_of_a_video_speaks() -> None:
-    boxes = [house.lips(COCKTAIL, SPEECH, face=face).box(0) for face in (1, 2)]
+    boxes = [house.lips(COCKTAIL, SPEECH, face=face, duration=1.0).box(0) for face in (1, 2)]
     assert boxes[0][2] < 320 < boxes[1][0]  # left and right half of 640 pixels
     with pytest.raises(InputError, match="has no face 3; it has 2 faces"):
         house.lips(COCKTAIL, SPEECH, face=3)
