@@ -55,7 +55,7 @@ def _tell(folder: str, path: Path, failed: bool, as_json: bool) -> None:
         say.data(json.dumps(facts))
         return
     left = "an unknown number" if told.left is None else f"{told.left:,}"
-    shards = f" in {told.shards:,} shards" if told.shards else ""
+    shards = f" in {told.shards:,} shard{'s' * (told.shards > 1)}" if told.shards else ""
     counts = f"{told.done:,} done{shards}, {told.failed:,} failed, {left} left"
     say.data(shown(f"{folder}: avtool {told.command}: {counts}"))
     if failed:
