@@ -14,10 +14,11 @@ from torch import Tensor
 from avtool.cli.terminal import say
 from avtool.errors import InputError
 from avtool.models.backbone import Look
+from avtool.models.captioned import Captioned, looks, read
+from avtool.models.vocabulary import EMPTY
 from avtool.pipelines.search import pipeline
 from avtool.pipelines.search.model import Joint
 from avtool.pipelines.search.pipeline import Models
-from avtool.training.captioned import EMPTY, Captioned, looks, read
 from avtool.values import Array
 
 RANKS = (1, 5, 10)
@@ -47,7 +48,7 @@ def report(folder: str, *, split: str, weights: str | None, as_json: bool) -> No
     )
     models = pipeline.load(weights)
     with tempfile.TemporaryDirectory() as place:
-        seen = looks(few, Path(place))
+        seen = looks(few, Path(place), views=1)
         grid = torch.from_numpy(np.array(seen.grid[:, 0])).float()
         vector = torch.from_numpy(np.array(seen.vector[:, 0])).float()
         kinds = torch.from_numpy(np.array(seen.kinds[:, 0])).float()

@@ -15,6 +15,7 @@ import numpy as np
 from avtool.errors import InputError, OutputError
 from avtool.values import Array
 
+OURS, VERSION = 0x61767478, 1  # in the file's head; another version's entries are made anew
 TABLE = """create table if not exists files (
     path text primary key, known text not null, film integer not null,
     times blob not null, places blob not null, kinds blob not null, sounds text not null
@@ -108,10 +109,18 @@ def _opened(path: Path) -> sqlite3.Connection:
         # Paths of people's pictures are in it: nobody but the user may read it.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         base = sqlite3.connect(path, timeout=60, check_same_thread=False)
-        base.execute(TABLE)
-        columns = [row[1] for row in base.execute("pragma table_info(files)")]
-    if columns != ["path", "known", "film", "times", "places", "kinds", "sounds"]:
-        raise InputError(f"{path}: is no index of avtool's; name another file with --index")
+        mark, version = (
+            base.execute(f"pragma {name}").fetchone()[0]
+            for name in ("application_id", "user_version")
+        )
+        if mark != OURS and base.execute("select 1 from sqlite_master").fetchone():
+            raise InputError(f"{path}: is no index of avtool's; name another file with --index")
+        with base:
+            if mark == OURS and version != VERSION:
+                base.execute("drop table files")
+            base.execute(TABLE)
+            base.execute(f"pragma application_id = {OURS}")
+            base.execute(f"pragma user_version = {VERSION}")
     return base
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, normalize
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
-from avtool.training.captioned import Vocabulary
+from avtool.models.vocabulary import Vocabulary
 
 VECTOR, CELL = 1280, 320  # channels of the backbone's vector and cells
 

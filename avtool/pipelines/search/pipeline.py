@@ -18,13 +18,13 @@ from avtool.errors import InputError
 from avtool.media import Clip, Spec
 from avtool.models import weights, yamnet
 from avtool.models.backbone import SIZE, Look, Seen
+from avtool.models.vocabulary import EMPTY, Vocabulary, words
 from avtool.models.yamnet import HOP_SAMPLES, RATE, YAMNet
 from avtool.pipelines.search.index import Entry
 from avtool.pipelines.search.model import Joint
 from avtool.pipelines.search.openwords import OpenWords
 from avtool.pipelines.search.values import Hit, Hits, Tag, Tags
 from avtool.signal.cut import RECENT, is_cut
-from avtool.training.captioned import EMPTY, Vocabulary, words
 from avtool.values import Array
 
 FPS = 4  # pictures a second that are looked at for cuts

@@ -6,7 +6,7 @@ A sentence has to find its picture among all of a batch, and the picture its sen
 et al., "Representation learning with contrastive predictive coding", 2018, equation 4, both ways);
 the hardest wrong one of the batch counts once more (Faghri et al., "VSE++", 2018, equation 6).
 Word vectors begin with ``train.words``. The backbone is frozen and has looked at each picture in
-four views (``training.captioned``).
+four views (``models.captioned``).
 
 Then ``train.tags`` learns the tags and calibrates; until then it tells none.
 """
@@ -22,9 +22,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from avtool.models.captioned import VIEWS, Captioned, Looks, looks, read
+from avtool.models.vocabulary import Vocabulary
 from avtool.pipelines.search.model import Config, Joint
 from avtool.pipelines.search.train.words import learn
-from avtool.training.captioned import VIEWS, Captioned, Looks, Vocabulary, looks, read
 from avtool.training.trainer import Trainer, arguments
 from avtool.values import Array
 

@@ -23,9 +23,10 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.nn.utils.rnn import pad_sequence
 
+from avtool.models.captioned import looks, read
+from avtool.models.vocabulary import EMPTY
 from avtool.pipelines.search.openwords import Config, OpenWords
 from avtool.pipelines.search.train.tags import line
-from avtool.training.captioned import EMPTY, looks, read
 from avtool.training.trainer import arguments
 
 LAYERS, HEADS, WIDTH, INNER = 6, 12, 384, 1536  # of MiniLM

@@ -26,15 +26,16 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from avtool.draw.canvas import typeface
 from avtool.models import weights
 from avtool.models.backbone import SIZE, Seen
+from avtool.models.captioned import VIEWS, Captioned, Looks, looks, read
+from avtool.models.vocabulary import EMPTY, Vocabulary
 from avtool.pipelines.search.model import Config, Joint
 from avtool.pipelines.search.train.joint import Data, places
-from avtool.training.captioned import EMPTY, VIEWS, Captioned, Looks, Vocabulary, looks, read
 from avtool.training.trainer import arguments
 from avtool.values import Array
 
 TOLD = 500  # words that can be told of a picture
 LEAST = 20  # pictures that have a word, for it to be told
-WORDLESS = 800  # drawn pictures
+WORDLESS = 1200  # drawn pictures
 
 
 def told(captioned: Captioned, least: int = LEAST) -> list[str]:
@@ -60,10 +61,11 @@ def wordless(seed: int) -> Array:
     rng = np.random.default_rng((7, seed))
     back, ink = (tuple(map(int, rng.integers(0, 256, 3))) for _ in range(2))
     if rng.random() < 0.5:
-        back = (int(rng.choice([0, 64, 128, 255, 255])),) * 3
+        # Middle grey is what the backbone takes for nothing at all, so it is drawn often.
+        back = (int(rng.choice([0, 255, int(rng.integers(256)), int(rng.integers(118, 139))])),) * 3
     image = Image.new("RGB", (SIZE, SIZE), back)
     draw = ImageDraw.Draw(image)
-    kind = int(rng.integers(6))
+    kind = max(0, int(rng.integers(-2, 6)))
     if kind == 1:
         steps = max(2, int(rng.integers(4, 40)))
         for n in range(0, SIZE, steps):
@@ -119,9 +121,9 @@ def learn(
             for part in np.array_split(train, 16):
                 grid, vector = data.seen(part, view)
                 rows.append((vector, model.pictures(grid, vector)))
-        rows.append((empty[1], model.pictures(*empty)))
+        rows += [(empty[1], model.pictures(*empty))] * VIEWS
     vector, place = (torch.cat(each) for each in zip(*rows, strict=True))
-    nothing = np.zeros((len(empty[1]), true.shape[1]), bool)
+    nothing = np.zeros((VIEWS * len(empty[1]), true.shape[1]), bool)
     wanted = torch.from_numpy(np.concatenate([np.tile(true[train], (VIEWS, 1)), nothing]))
     learned = [*model.tag_norm.parameters(), *model.tag.parameters()]
     optimiser = torch.optim.AdamW(learned, 1e-3, weight_decay=0.05, fused=True)

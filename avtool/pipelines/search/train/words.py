@@ -18,7 +18,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from avtool.training.captioned import Vocabulary, read
+from avtool.models.captioned import read
+from avtool.models.vocabulary import Vocabulary
 from avtool.training.trainer import arguments
 from avtool.values import Array
 

@@ -9,9 +9,6 @@ looked at once, also mirrored and cropped, and packed.
 from __future__ import annotations
 
 import csv
-import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,59 +18,12 @@ from PIL import Image
 
 from avtool.errors import InputError
 from avtool.models.backbone import SIZE, Look, Seen
+from avtool.models.vocabulary import words
 from avtool.values import Array
 
 VIEWS = 4  # of a picture: whole, mirrored, a part, a mirrored part
 PART = 0.8  # width and height of a part
-BATCH = 32
-
-
-def words(text: str) -> list[str]:
-    """The words of a sentence, in small letters, without marks.
-
-    >>> words("A man's dog , number 3 , runs .")
-    ['a', "man's", 'dog', 'number', '3', 'runs']
-    """
-    return re.findall(r"[a-z0-9]+(?:'[a-z]+)?", text.lower())
-
-
-# Words that say nothing of what is seen.
-EMPTY = frozenset(
-    words(
-        "a an the of in on at to with and is are his her its their it he she they that this which "
-        "while as by for from into onto up down out over under through near next behind front "
-        "against along across around off one other another some each who what being be has have "
-        "having there very something someone it's"
-    )
-)
-
-
-class Vocabulary:
-    """Words by number; 0 fills, 1 begins, 2 ends, 3 is any word that is not known."""
-
-    FILL, BEGIN, END, UNKNOWN = range(4)
-
-    def __init__(self, known: Sequence[str]) -> None:
-        self.words = ("", "", "", "", *known)
-        self._numbers = {word: n for n, word in enumerate(self.words) if word}
-
-    @classmethod
-    def of(cls, sentences: Iterable[Sequence[str]], least: int = 5) -> Vocabulary:
-        """The words that occur ``least`` times, most frequent first."""
-        counts = Counter(word for sentence in sentences for word in sentence)
-        common = [word for word, count in counts.items() if count >= least]
-        return cls(sorted(common, key=lambda word: (-counts[word], word)))
-
-    def __len__(self) -> int:
-        return len(self.words)
-
-    def numbers(self, sentence: Sequence[str]) -> list[int]:
-        """Of each word.
-
-        >>> Vocabulary(["a", "dog"]).numbers(["a", "cat"])
-        [4, 3]
-        """
-        return [self._numbers.get(word, self.UNKNOWN) for word in sentence]
+BATCH = 8  # views at once; more do not fit a core's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,42 +75,42 @@ class Looks:
     kinds: Array
 
 
-def looks(captioned: Captioned, out: Path) -> Looks:
-    """What ``out`` holds, or is given now: every picture is looked at once."""
+def looks(captioned: Captioned, out: Path, views: int = VIEWS) -> Looks:
+    """What ``out`` holds, or is given now: every picture is looked at once, in so many views."""
     if not (out / "kinds.npy").exists():
-        _pack(captioned, out)
+        _pack(captioned, out, views)
     return Looks(*(np.load(out / f"{name}.npy", mmap_mode="r") for name in Look._fields))
 
 
-def _pack(captioned: Captioned, out: Path) -> None:
+def _pack(captioned: Captioned, out: Path, views: int) -> None:
     out.mkdir(parents=True, exist_ok=True)
     network, count = Seen.pretrained(), len(captioned.names)
     sizes = {"grid": (49, 320), "vector": (1280,), "kinds": (1000,)}
     files = {
         name: np.lib.format.open_memmap(
-            out / f"{name}.part.npy", "w+", np.float16, (count, VIEWS, *size)
+            out / f"{name}.part.npy", "w+", np.float16, (count, views, *size)
         )
         for name, size in sizes.items()
     }
-    for first in range(0, count, BATCH // VIEWS):
-        names = captioned.names[first : first + BATCH // VIEWS]
-        views = [_views(captioned.folder / "images" / name, name) for name in names]
-        seen = network.look(torch.from_numpy(np.concatenate(views)))
+    for first in range(0, count, BATCH // views):
+        names = captioned.names[first : first + BATCH // views]
+        images = [_views(captioned.folder / "images" / name, name, views) for name in names]
+        seen = network.look(torch.from_numpy(np.concatenate(images)))
         for name, file in files.items():
-            rows = getattr(seen, name).unflatten(0, (-1, VIEWS))
+            rows = getattr(seen, name).unflatten(0, (-1, views))
             file[first : first + len(names)] = rows.half().numpy()
     for name, file in files.items():
         file.flush()
         (out / f"{name}.part.npy").replace(out / f"{name}.npy")
 
 
-def _views(path: Path, name: str) -> Array:
-    """Uint8 RGB [VIEWS, 224, 224, 3]; which part is seen follows from the picture's name."""
+def _views(path: Path, name: str, count: int = VIEWS) -> Array:
+    """Uint8 RGB [count, 224, 224, 3]; which part is seen follows from the picture's name."""
     rng = np.random.default_rng(list(name.encode()))
     with Image.open(path) as file:
         image = file.convert("RGB")
     views = []
-    for n in range(VIEWS):
+    for n in range(count):
         share = 1.0 if n < VIEWS // 2 else PART
         x, y = (rng.uniform(0, 1 - share) * side for side in image.size)
         box = (x, y, x + share * image.width, y + share * image.height)
