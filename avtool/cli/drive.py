@@ -19,7 +19,7 @@ import typer
 from avtool import scratch
 from avtool.batch import thread
 from avtool.batch.address import is_address
-from avtool.batch.jobs import MEDIA_SUFFIXES, Input, Job, Plan, expanded, identity, refuse, searched
+from avtool.batch.jobs import Input, Job, Plan, expanded, identity, refuse, searched
 from avtool.batch.request import Report, Request, Tick
 from avtool.batch.worker import Work, Worker
 from avtool.cli import asked
@@ -44,7 +44,7 @@ class Batch:
 
     Args:
         files: the list of the inputs; retry_failed: of it, do what failed before.
-        suffixes: what folders are searched for.
+        also: suffixes beside those of sound and films that folders are searched for.
     """
 
     inputs: Sequence[str] | None
@@ -54,7 +54,7 @@ class Batch:
     overwrite: bool = False
     retry_failed: bool = False
     json: bool = False
-    suffixes: Collection[str] = tuple(MEDIA_SUFFIXES)
+    also: Collection[str] = ()
 
     def check(self) -> None:
         """Raise where the options do not fit each other."""
@@ -97,7 +97,7 @@ def execute(
     }
     do = partial(work, request)
     if batch.files is None and not plan.shards:
-        with expanded(batch.inputs or [], batch.suffixes) as found:
+        with expanded(batch.inputs or [], batch.also) as found:
             code = drive(plan.jobs(found), do, request, overwrite=batch.overwrite, **options)
         raise typer.Exit(code)
     from avtool.batch.journal import Journal  # what most runs need not load
@@ -133,7 +133,7 @@ def _inputs(batch: Batch) -> Iterator[tuple[Iterable[Input], int | None]]:
         yield listed(batch.files), counted(batch.files)
         return
     inputs = batch.inputs or []
-    with searched(inputs, batch.suffixes) as found:
+    with searched(inputs, batch.also) as found:
         total = None
         if not any(map(is_address, inputs)):  # which may hold more than memory does
             every = list(found)

@@ -16,7 +16,6 @@ import numpy as np
 from avtool import cache as kept
 from avtool import media
 from avtool.batch.jobs import (
-    MEDIA_SUFFIXES,
     Input,
     Job,
     Plan,
@@ -41,7 +40,6 @@ from avtool.pipelines.search.values import Hit, Hits
 from avtool.save import formats, save
 from avtool.values import Array
 
-LOOKED_AT = {*MEDIA_SUFFIXES, *SUFFIXES}  # what a folder is searched for
 SHOWN = (640, 480)  # long and short side of a hit's picture at most
 
 
@@ -99,7 +97,7 @@ def run(query: Query, files: Files, *, weights: str | None, strict: bool, as_jso
     index = Index(Path(files.index or kept.folder() / "search.sqlite"), _sum(weights))
     request = Request(query, strict=strict, command="search")
     try:
-        with expanded(files.inputs, LOOKED_AT) as found:
+        with expanded(files.inputs, SUFFIXES) as found:
             code = _look(found, index, models, request)
             if code == INTERRUPTED:
                 return code
