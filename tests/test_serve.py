@@ -170,13 +170,16 @@ def test_the_values_are_those_of_the_command_line(
 ) -> None:
     """Every command that takes a file and can be served; the work is not begun."""
     monkeypatch.chdir(tmp_path)
-    assert next(iter(for_files())) == "show" and not {"info", "serve", "cache"} & set(for_files())
+    assert next(iter(for_files())) == "show"
+    assert not {"info", "serve", "cache", "search"} & set(for_files())
     for command in for_files():
         tasks = Tasks(tmp_path, 1.0)
         task = tasks.new("knock.mp4", command, module_options(command))
         line = asked(command, [*task.flags, "-o", f"{tmp_path}/", "--", str(KNOCK)])
         (job,) = line.jobs
-        assert job.source == KNOCK and any(path.suffix == ".html" for path in job.paths)
+        paged = command == "show" or "page" in module_options(command)
+        assert job.source == KNOCK and job.paths
+        assert paged == any(path.suffix == ".html" for path in job.paths)
         assert all(path.parent == tmp_path for path in job.paths)
         tasks.close()
     from avtool.pipelines.separate.pipeline import Options

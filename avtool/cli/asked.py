@@ -62,7 +62,9 @@ def for_files() -> dict[str, str]:
     return {
         name: (each.help or "").partition("\n")[0]
         for name, each in _commands().items()
-        if {"inputs", "out"} <= options(name)
+        # Those that ask something more, as what to search for, are for the terminal.
+        if [p.name for p in each.params if p.param_type_name == "argument"] == ["inputs"]
+        and "out" in options(name)
     }
 
 
