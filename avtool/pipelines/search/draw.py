@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from PIL import Image, ImageOps
+
 from avtool.draw.canvas import fitted
 from avtool.draw.sheet import GAP, HEAD, MARGIN, WIDTH, Sheet
 from avtool.pipelines.search.values import Hit, Hits
 
 ACROSS, HIGH, TEXT = 4, 270, 84  # pictures in a row, their height, room for the words below
+TILE_RGB = (242, 243, 246)
 WIDE = (WIDTH - 2 * MARGIN - (ACROSS - 1) * GAP) // ACROSS
 
 
@@ -22,11 +25,15 @@ def draw_hits(value: Hits, path: Path) -> None:
     for n, hit in enumerate(value.hits):
         x = MARGIN + n % ACROSS * (WIDE + GAP)
         y = HEAD + n // ACROSS * (HIGH + TEXT)
-        left = x
-        if hit.picture is not None:
-            left = sheet.picture(x, y, hit.picture, WIDE, HIGH, grow=True)
-        sheet.text(left, y + HIGH + 20, fitted(_words(hit), 20, WIDE), size=20)
-        sheet.grey(left, y + HIGH + 46, fitted(Path(hit.file).name, 18, WIDE), size=18)
+        sheet.draw.rounded_rectangle((x, y, x + WIDE, y + HIGH), 6, TILE_RGB)
+        if hit.picture is None:
+            sheet.grey(x + WIDE / 2, y + HIGH / 2, hit.kind or "no picture", "mm", 24)
+        else:
+            picture = ImageOps.contain(Image.fromarray(hit.picture), (WIDE, HIGH))
+            left, top = (WIDE - picture.width) // 2, (HIGH - picture.height) // 2
+            sheet.image.paste(picture, (x + left, y + top))
+        sheet.text(x, y + HIGH + 22, fitted(_words(hit), 20, WIDE), size=20)
+        sheet.grey(x, y + HIGH + 48, fitted(Path(hit.file).name, 18, WIDE), size=18)
     sheet.save(path)
 
 
