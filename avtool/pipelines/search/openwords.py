@@ -1,9 +1,9 @@
 """Words that no caption taught: by what ImageNet's kinds mean (ConSE).
 
-A picture lies at the mean of the vectors of the kinds that are seen on it, each by how likely it is
+A picture lies at the mean of the vectors of ImageNet's kinds, each by how likely it is seen
 (Norouzi et al., "Zero-shot learning by convex combination of semantic embeddings", 2014, equation
-4); a word lies at its own. Both vectors are those of all-MiniLM-L6-v2 (Reimers & Gurevych,
-"Sentence-BERT", 2019; Apache-2.0), reduced to ``size`` dimensions.
+4, over all kinds); a word lies at its own. Both vectors are those of all-MiniLM-L6-v2 (Reimers &
+Gurevych, "Sentence-BERT", 2019; Apache-2.0), reduced to ``size`` dimensions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 
 from avtool.models.backbone import KINDS
 
-MOST = 10  # kinds that a picture is made of
+SOFT = 2.0  # temperature of the kinds' probabilities: of what is less likely more is taken
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,7 @@ class OpenWords(nn.Module):
 
     def places(self, kinds: Tensor) -> Tensor:
         """Of pictures, by ImageNet's logits: [batch, 1000] -> [batch, size], of length 1."""
-        likely, number = kinds.float().softmax(-1).topk(MOST)
-        return normalize((likely[..., None] * self.kinds[number]).sum(-2), dim=-1)
+        return normalize((kinds.float() / SOFT).softmax(-1) @ self.kinds, dim=-1)
 
     def said(self, words: Sequence[str]) -> Tensor | None:
         """The place of the words that are known, [size], of length 1; None where none is."""

@@ -116,8 +116,9 @@ def table(network: MiniLM, size: int) -> tuple[list[str], Tensor, Tensor]:
     # What all say, "a photo", says nothing; of the rest, the directions in which kinds differ.
     own = every - every[len(words) :].mean(0)
     _, _, directions = torch.linalg.svd(own[len(words) :], full_matrices=False)
-    small = normalize(own @ directions[:size].T, dim=-1)
-    return words, small[: len(words)], small[len(words) :]
+    small = own @ directions[:size].T
+    # A word that has little to do with things is short, and so counts little beside others.
+    return words, small[: len(words)], normalize(small[len(words) :], dim=-1)
 
 
 def calibrated(model: OpenWords, data: Path, folder: Path) -> Config:
