@@ -77,21 +77,21 @@ def test_a_fault_of_ours_is_told_and_stops_nobody(
     assert "a.wav: unexpected ZeroDivisionError: " in ran.err and "--debug" in ran.err
 
 
-def test_two_thousand_files_in_one_process(avtool: Avtool, tmp_path: Path) -> None:
+def test_five_hundred_files_in_one_process(avtool: Avtool, tmp_path: Path) -> None:
     """No interpreter and no ffmpeg is started, whatever the number of files."""
     rng = np.random.default_rng(0)
     (tmp_path / "in").mkdir()
-    for k in range(2000):
+    for k in range(500):
         soundfile.write(f"in/{k:04}.wav", rng.uniform(-0.5, 0.5, 1600), 16_000)
     before = children_ever(os.getpid())
     ran = avtool("mfcc", "in", "-f", "npy", "-o", "out/", "--jobs", 1)
     assert ran.code == 0, ran.err[-500:]
     assert children_ever(os.getpid()) == before
-    assert len(os.listdir("out")) == 2000
+    assert len(os.listdir("out")) == 500
     # Buffers that are used again share nothing: each file's numbers are its own.
-    alone = avtool("mfcc", "in/1234.wav", "-f", "npy", "-o", "alone.npy")
+    alone = avtool("mfcc", "in/0234.wav", "-f", "npy", "-o", "alone.npy")
     assert alone.code == 0
-    assert np.array_equal(np.load("out/1234.mfcc.npy"), np.load("alone.npy"))
+    assert np.array_equal(np.load("out/0234.mfcc.npy"), np.load("alone.npy"))
 
 
 def children_ever(pid: int) -> float:
