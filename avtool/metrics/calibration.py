@@ -24,3 +24,17 @@ def calibration_error(said: Array, true: Array, bins: int = 10) -> float:
         here = place == each
         total += here.mean() * abs(right[here].mean() - sure[here].mean())
     return round(float(total), 12)
+
+
+def calibration_of_all(said: Array, true: Array, bins: int = 10, least: float = 0.05) -> float:
+    """Expected calibration error of many answers that may each be true, of those at least so
+    likely; what is nearly never true would hide the rest.
+
+    Shape:
+        said: how likely each was said to be [...]; true: bool [...]
+    """
+    kept = said >= least
+    said, true = said[kept], true[kept]
+    place = np.minimum((said * bins).astype(int), bins - 1)
+    off = np.abs(np.bincount(place, said, bins) - np.bincount(place, true, bins))
+    return float(off.sum() / max(1, len(said)))

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.metrics import average_precision_score
 from torch import Tensor
 
 from avtool.cli.terminal import say
 from avtool.errors import InputError
+from avtool.metrics.calibration import calibration_of_all
+from avtool.metrics.retrieval import retrieval_of_many
 from avtool.models.backbone import Look
 from avtool.models.captioned import Captioned, looks, read
 from avtool.models.vocabulary import EMPTY
@@ -99,58 +102,24 @@ def measured(captioned: Captioned, look: Look, models: Models) -> dict[str, dict
     order = np.random.default_rng(0).permutation(len(places))
     drawn = np.random.default_rng(1).random(likeness.shape)
     recall = {
-        "avtool": recalls(likeness, owner),
-        "its tags, word by word": recalls(by_tags, owner),
-        "open words alone (ConSE)": recalls(by_kinds, owner),
-        "chance": recalls(drawn, owner),
-        "control: pictures in another order": recalls(likeness[:, order], owner),
+        "avtool": retrieval_of_many(likeness, owner),
+        "its tags, word by word": retrieval_of_many(by_tags, owner),
+        "open words alone (ConSE)": retrieval_of_many(by_kinds, owner),
+        "chance": retrieval_of_many(drawn, owner),
+        "control: pictures in another order": retrieval_of_many(likeness[:, order], owner),
     }
     true = np.zeros_like(chance, bool)
     np.maximum.at(true, owner, mentioned > 0)
-    precision = np.mean([average_precision(chance[:, n], true[:, n]) for n in range(len(told))])
+    there = np.flatnonzero(true.any(0))
+    precision = np.mean([average_precision_score(true[:, n], chance[:, n]) for n in there])
     tags = {
         "mean average precision": float(precision),
         "the same by chance": float(true.mean(0).mean()),
-        "calibration error": calibration_error(chance, true),
+        "calibration error": calibration_of_all(chance, true),
         "words told, a picture": float((chance >= 0.5).sum(1).mean()),
         "of them right": float(true[chance >= 0.5].sum() / max(1, (chance >= 0.5).sum())),
     }
     return {"recall": recall, "tags": tags, "swaps": swaps(places, true, told, joint)}
-
-
-def recalls(likeness: Array, owner: Array) -> list[float]:
-    """How often the true picture is among the first 1, 5, 10 of a sentence; then how often a true
-    sentence is among the first of a picture.
-
-    Shape:
-        likeness: [sentences, pictures]; owner: int [sentences], the picture of each
-    """
-    own = likeness[np.arange(len(owner)), owner]
-    before = (likeness > own[:, None]).sum(1)
-    best = np.full(likeness.shape[1], -np.inf)
-    np.maximum.at(best, owner, own)
-    ahead = (likeness > best).sum(0)
-    return [float((each < k).mean()) for each in (before, ahead) for k in RANKS]
-
-
-def average_precision(score: Array, true: Array) -> float:
-    """Area under precision over recall, by steps; 0 where nothing is true. Both [n]."""
-    hit = true[np.argsort(-score, kind="stable")]
-    found = np.cumsum(hit)
-    return float((found / np.arange(1, len(hit) + 1))[hit].mean()) if hit.any() else 0.0
-
-
-def calibration_error(chance: Array, true: Array, parts: int = 10) -> float:
-    """Mean distance of what is said from what is true, over the tenths of 0 to 1, each by how
-    often it is said, where at least a twentieth is said (Naeini et al., 2015).
-    """
-    said, is_true = chance.ravel(), true.ravel()
-    kept = said >= 0.05
-    said, is_true = said[kept], is_true[kept]
-    part = np.minimum((said * parts).astype(int), parts - 1)
-    count = np.bincount(part, minlength=parts)
-    off = np.abs(np.bincount(part, said, parts) - np.bincount(part, is_true, parts))
-    return float(off.sum() / max(1, count.sum()))
 
 
 def swaps(places: Tensor, true: Array, told: dict[str, int], joint: Joint) -> dict[str, float]:
