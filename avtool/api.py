@@ -1,9 +1,9 @@
 """The commands as functions, each made from its pipeline: its ``Options``, ``Result`` and ``run``.
 
 A new pipeline is a new function without a word here. What its ``run`` asks for by name it is given:
-``models`` (what its ``load`` gives), ``tracks`` of the faces, ``size`` of the pictures, ``start`` of
-the part, and ``source``, the face that is to speak. Where it has ``reading``, that says what is read
-of a video; where it has ``still``, that makes a clip of a photo; where its ``Result`` has
+``models`` (what its ``load`` gives), ``tracks`` of the faces, ``size`` of the pictures, ``start``
+of the part, and ``source``, the face that is to speak. Where it has ``reading``, that says what is
+read of a video; where it has ``still``, that makes a clip of a photo; where its ``Result`` has
 ``picture``, that is drawn.
 """
 
@@ -39,6 +39,7 @@ PATHS = (str, os.PathLike)
 # What a function takes first: type and meaning.
 SOUND = (FILE | np.ndarray, "a file; or samples [time] or [channels, time], float or int16")
 VIDEO = (FILE, "a video file")
+SIGHT = (FILE, "a photo, or a video file")
 FACE = (
     FILE | np.ndarray | None,
     "a photo or a video; or a photo as uint8 [height, width, 3]; None is the drawn head",
@@ -82,6 +83,8 @@ def command(name: str) -> Callable[..., Any]:
 def _sources(module: Any) -> dict[str, tuple[Any, str]]:
     if "source" in signature(module.run).parameters:
         return {"source": FACE, "speech": SOUND}
+    if hasattr(module, "still"):
+        return {"source": SIGHT}
     return {"source": VIDEO if module.SPEC.frames else SOUND}
 
 
@@ -188,7 +191,7 @@ def _video(module: Any, source: Any, wanted: Spec) -> tuple[Clip, dict[str, Any]
     if hasattr(module, "reading"):
         wanted = module.reading(film, wanted)
     size = next(((each.width, each.height) for each in film.info.video), None)
-    more = {"size": size, "start": wanted.start}
+    more: dict[str, Any] = {"size": size, "start": wanted.start}
     if "tracks" in signature(module.run).parameters:
         more["tracks"] = tracks_of(film, wanted)
     return film.clip(wanted), more

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +21,8 @@ from torch import Tensor
 import avtool as package
 from avtool.errors import InputError, OutputError
 from avtool.media import Clip
-from avtool.models import backbone
+from avtool.metrics.captions import Cider
+from avtool.models import backbone, weights
 from avtool.models.backbone import Look
 from avtool.pipelines.caption import doubt, evaluate, pipeline
 from avtool.pipelines.caption.beam import _next, beam, spoken
@@ -201,7 +204,7 @@ def test_whole_sentences_that_are_nearer_become_likelier() -> None:
     torch.manual_seed(1)
     model = small(vocabulary)
     optimiser = torch.optim.Adam(model.parameters(), 1e-2)
-    near = recipe.Cider([[[*each, recipe.STOP] for each in true] for true in learned.references])
+    near = Cider([[[*each, recipe.STOP] for each in true] for true in learned.references])
     chosen = np.arange(4)
     seen = learned.look(chosen, np.zeros(4, int))
     plain = recipe.Recipe()
@@ -242,7 +245,7 @@ def test_the_recipe_stops_and_goes_on(tmp_path: Path) -> None:
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 3
     # What it wrote is a network with its own words; the second recipe adds what it knows.
     given = Captioned(data.folder, data.names, ["train", "dev"] * 2, data.sentences)
-    model = doubting.weights.load(Caption, tmp_path / "caption.safetensors")
+    model = weights.load(Caption, tmp_path / "caption.safetensors")
     assert model.vocabulary() == list(vocabulary.words)
     doubting.directions(model, torch.rand(40, 1280))
     doubting.fit(
@@ -263,12 +266,12 @@ def film(lengths: list[int], fps: int = 25) -> Frames:
     rng = np.random.default_rng(0)
     scenes = [np.kron(rng.integers(0, 255, (9, 12, 3)), np.ones((8, 8, 1))) for _ in lengths]
 
-    def images() -> Array:  # type: ignore[misc]
+    def images() -> Iterator[Array]:
         for scene, length in zip(scenes, lengths, strict=True):
             for n in range(length):
                 yield np.roll(scene, n // 4, 1).astype(np.uint8)
 
-    return Frames(images, Fraction(fps), 96, 72)  # type: ignore[arg-type]
+    return Frames(images, Fraction(fps), 96, 72)
 
 
 def test_shots_end_where_a_film_is_cut() -> None:
@@ -299,7 +302,7 @@ def networks() -> Models:
     return pipeline.load()
 
 
-def photo(path: Path, picture: Image.Image, **options: object) -> Path:
+def photo(path: Path, picture: Image.Image, **options: Any) -> Path:
     picture.save(path, **options)
     return path
 
@@ -312,7 +315,7 @@ def drawn() -> Image.Image:
     return Image.fromarray(np.frombuffer(data, np.uint8).reshape(360, 640, 3))
 
 
-def told(folder: Path, name: str) -> dict[str, object]:
+def told(folder: Path, name: str) -> dict[str, Any]:
     return json.loads((folder / f"{name}.caption.json").read_text())["pictures"][0]
 
 
@@ -360,7 +363,7 @@ def test_options_change_what_they_say(avtool: Avtool, tmp_path: Path) -> None:
     with Image.open(tmp_path / "a.caption.png") as file:
         low = file.height
     seen = told(tmp_path, "a")
-    (best,) = seen["best"]  # type: ignore[misc]
+    (best,) = seen["best"]
     assert len(best["words"]) <= 3 and "attention" not in best["words"][0]
     assert avtool("caption", "a.png", "-f", "png", "--overwrite").code == 0
     with Image.open(tmp_path / "a.caption.png") as file:  # with the looks of its words
@@ -400,6 +403,10 @@ def test_what_is_no_picture_is_told(avtool: Avtool, tmp_path: Path) -> None:
         assert why in line
     assert (tmp_path / "good.caption.txt").exists()
     assert not (tmp_path / "broken.caption.txt").exists()
+    (tmp_path / "photos" / "inner").mkdir(parents=True)
+    photo(tmp_path / "photos" / "inner" / "deep.jpg", drawn())
+    ran = avtool("caption", "photos", "-f", "txt", "-o", "out/")
+    assert ran.code == 0 and (tmp_path / "out" / "inner" / "deep.caption.txt").exists()
     ran = avtool("caption", "good.png", "-f", "srt")
     assert ran.code == 1 and "use -f txt or json" in ran.err
 

@@ -348,24 +348,27 @@ def is_dir(path: Path | str) -> bool:
 
 
 @contextmanager
-def expanded(inputs: Sequence[str]) -> Iterator[list[Input]]:
+def expanded(inputs: Sequence[str], also: Collection[str] = ()) -> Iterator[list[Input]]:
     """Inputs, of which folders become their media files, sorted; see ``searched``."""
-    with searched(inputs) as found:
+    with searched(inputs, also) as found:
         yield list(found)
 
 
 @contextmanager
-def searched(inputs: Sequence[str]) -> Iterator[Iterator[Input]]:
+def searched(inputs: Sequence[str], also: Collection[str] = ()) -> Iterator[Iterator[Input]]:
     """The same, one by one as they are found.
+
+    Args:
+        also: further suffixes that folders are searched for, as those of photos.
 
     A folder that cannot be searched is an input itself, and fails as one. stdin is spooled, because
     most containers need seeking.
     """
     with ExitStack() as stack:
-        yield _searched(inputs, stack)
+        yield _searched(inputs, stack, also)
 
 
-def _searched(inputs: Sequence[str], stack: ExitStack) -> Iterator[Input]:
+def _searched(inputs: Sequence[str], stack: ExitStack, also: Collection[str]) -> Iterator[Input]:
     for text in dict.fromkeys(inputs):
         if is_address(text):
             from avtool.batch import remote  # which needs jobs itself
@@ -374,7 +377,7 @@ def _searched(inputs: Sequence[str], stack: ExitStack) -> Iterator[Input]:
         elif text == "-":
             yield Input(_spooled_stdin(stack), "stdin")
         elif is_dir(text):
-            files = _media_files(Path(text))
+            files = _media_files(Path(text), also)
             if not files:
                 raise InputError(f"{text}: holds no media files")
             yield from (Input(p, str(p), _below(p, Path(text))) for p in files)
@@ -395,14 +398,14 @@ def _below(path: Path, folder: Path) -> Path:
     return path.parent.relative_to(folder) if path != folder else Path()
 
 
-def _media_files(folder: Path) -> list[Path]:
+def _media_files(folder: Path, also: Collection[str] = ()) -> list[Path]:
     """Media files in a folder and below it, and the folders that cannot be searched; sorted."""
     closed: list[Path] = []
     found = [
         path
         for place, _, names in os.walk(folder, onerror=lambda e: closed.append(Path(e.filename)))
         for path in map(Path(place).joinpath, names)
-        if path.suffix.lower() in MEDIA_SUFFIXES
+        if path.suffix.lower() in MEDIA_SUFFIXES or path.suffix.lower() in also
     ]
     return sorted(found + closed)
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -43,6 +43,7 @@ class Batch:
 
     Args:
         files: the list of the inputs; retry_failed: of it, do what failed before.
+        also: suffixes beside those of sound and films that folders are searched for.
     """
 
     inputs: Sequence[str] | None
@@ -52,6 +53,7 @@ class Batch:
     overwrite: bool = False
     retry_failed: bool = False
     json: bool = False
+    also: Collection[str] = ()
 
     def check(self) -> None:
         """Raise where the options do not fit each other."""
@@ -91,12 +93,12 @@ def execute(
     }
     do = partial(work, request)
     if batch.files is None and not plan.shards:
-        with expanded(batch.inputs or []) as found:
+        with expanded(batch.inputs or [], batch.also) as found:
             code = drive(plan.jobs(found), do, request, overwrite=batch.overwrite, **options)
         raise typer.Exit(code)
     from avtool.batch.journal import Journal  # what most runs need not load
 
-    with _inputs(batch.inputs or [], batch.files) as (each, total):
+    with _inputs(batch.inputs or [], batch.files, batch.also) as (each, total):
         jobs = plan.listed(each)
         facts = {"command": request.command, **request.facts(), "files": plan.written()}
         facts.pop("device", None)  # which resumes a run as well
@@ -120,7 +122,7 @@ def execute(
 
 @contextmanager
 def _inputs(
-    inputs: Sequence[str], files: str | None
+    inputs: Sequence[str], files: str | None, also: Collection[str]
 ) -> Iterator[tuple[Iterable[Input], int | None]]:
     """Inputs with their keys, one by one, and how many they are, if that is known."""
     from avtool.batch.listing import counted, key_of, listed
@@ -128,7 +130,7 @@ def _inputs(
     if files is not None:
         yield listed(files), counted(files)
         return
-    with searched(inputs) as found:
+    with searched(inputs, also) as found:
         total = None
         if not any(map(is_address, inputs)):  # which may hold more than memory does
             every = list(found)

@@ -47,6 +47,7 @@ def caption(
     from avtool.batch.jobs import Plan
     from avtool.batch.request import Request
     from avtool.cli.drive import Batch, execute
+    from avtool.media.image import SUFFIXES
     from avtool.pipelines.caption.pipeline import Options
     from avtool.pipelines.caption.values import Captions
     from avtool.pipelines.caption.work import work
@@ -55,7 +56,7 @@ def caption(
     options = Options(beam, best, length, decoder, weights)
     request = Request(options, start, duration, strict, command="caption")
     plan = Plan({"caption": formats(Captions)}, format or [], ["json", "png"], out)
-    batch = Batch(inputs, files, jobs, cluster, overwrite, retry_failed, json)
+    batch = Batch(inputs, files, jobs, cluster, overwrite, retry_failed, json, SUFFIXES)
     execute(batch, plan, work, request)
 
 
