@@ -33,7 +33,8 @@ def signs(model: Caption, look: Look, said: Said) -> Tensor:
     unsure = -(kinds.exp() * kinds).sum(1)
     words = (said.words[:, 0] > 0).sum(1)
     unlikely = -said.likely[:, 0].sum(1) / words
-    return torch.stack([within.log(), beside.clamp_min(1e-6).log(), unsure, unlikely], 1)
+    far = (each.clamp_min(1e-6).log() for each in (within, beside))
+    return torch.stack([*far, unsure, unlikely], 1)
 
 
 def known(model: Caption, look: Look, said: Said) -> Tensor:

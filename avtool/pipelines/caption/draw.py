@@ -28,12 +28,13 @@ def draw_picture(value: Captions, path: Path, title: str) -> None:
     small = _fitting(seen.picture, wide, 160)
     shown = best.words if best.attention is not None else []
     rows = -(-len(shown) // ACROSS)
-    high = max(_fitting(seen.picture, WIDE, HIGH).height, 280)
+    large = _fitting(seen.picture, WIDE, HIGH)
+    high = max(large.height, 300)
     top = HEAD + high + 36
     step = small.height + UNDER
     sheet = Sheet(top + rows * step + 12, title, _said(value, seen))
-    sheet.image.paste(_fitting(seen.picture, WIDE, HIGH), (MARGIN, HEAD))
-    _sentences(sheet, seen)
+    sheet.image.paste(large, (MARGIN, HEAD))
+    _sentences(sheet, seen, MARGIN + large.width + 40)
     for n, word in enumerate(shown):
         assert best.attention is not None
         x = MARGIN + (n % ACROSS) * (wide + SPACE)
@@ -55,9 +56,8 @@ def _said(value: Captions, seen: Seen) -> str:
     return f"said by {ways[value.decoder]}"
 
 
-def _sentences(sheet: Sheet, seen: Seen) -> None:
+def _sentences(sheet: Sheet, seen: Seen, x: int) -> None:
     """The best sentence, how far to believe it, and the next best."""
-    x = MARGIN + WIDE + 40
     y = HEAD + 20
     for line in wrapped(seen.sentences[0].text, 34, RIGHT - x)[:LINES]:
         sheet.text(x, y, line, size=34)
@@ -100,10 +100,10 @@ def draw_film(value: Captions, path: Path, title: str) -> None:
     small = _fitting(chosen[0].picture, wide, 260)
     step = small.height + TEXT + 20
     rows = -(-len(chosen) // SHOTS_ACROSS)
-    count = f"{len(value.seen)} shot{'s' if len(value.seen) != 1 else ''}"
+    count = "1 shot" if len(value.seen) == 1 else f"{len(value.seen)} shots, each"
     if len(chosen) < len(value.seen):
-        count += f", {len(chosen)} of them shown"
-    sheet = Sheet(HEAD + rows * step + 12, title, f"{count}, each by the picture in its middle")
+        count = f"{len(value.seen)} shots, {len(chosen)} of them shown, each"
+    sheet = Sheet(HEAD + rows * step + 12, title, f"{count} by the picture in its middle")
     for n, seen in enumerate(chosen):
         x = MARGIN + (n % SHOTS_ACROSS) * (wide + SPACE)
         y = HEAD + (n // SHOTS_ACROSS) * step
