@@ -376,7 +376,7 @@ def test_options_change_what_they_say(avtool: Avtool, tmp_path: Path) -> None:
         (("--beam", 0), "--beam 0: it is 1 to 20"),
         (("--best", 5), "raise --beam"),
         (("--length", 0), "1 to 50 words"),
-        (("--decoder", "sing"), "it is both, attend, tell"),
+        (("--decoder", "sing"), "it is attend, tell, both"),
         (("-f", "doc"), "'.doc' is no format"),
     ],
 )

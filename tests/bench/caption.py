@@ -78,8 +78,8 @@ def sentences(model: Caption, data: Captioned, looks: Looks, width: int) -> None
     for decoder in DECODERS:
         told = text(model, said_of(model, look, decoder, width))
         table[decoder] = scored(told, true)
-        if decoder == "both":
-            table["both, pictures shuffled"] = scored([*told[1:], told[0]], true)
+        if decoder == "attend":
+            table["attend, pictures shuffled"] = scored([*told[1:], told[0]], true)
             kinds = Counter(" ".join(each) for each in told)
             print(f"{len(kinds)} different sentences; most frequent: {kinds.most_common(3)}")
     learned = data.of("train")
@@ -89,8 +89,8 @@ def sentences(model: Caption, data: Captioned, looks: Looks, width: int) -> None
     table["a person, by the other four"] = scored(
         [each[0] for each in true], [each[1:] for each in true]
     )
-    four = scored(text(model, said_of(model, look, "both", width)), [each[1:] for each in true])
-    table["both, by the same four"] = four
+    four = scored(text(model, said_of(model, look, "attend", width)), [each[1:] for each in true])
+    table["attend, by the same four"] = four
     for way, row in table.items():
         print(f"{way:34}" + "".join(f"{name:>8} {row[name]:5.1f}" for name in row))
 
@@ -105,14 +105,14 @@ def _nearest(looks: Looks, learned: list[int], rows: list[int], data: Captioned)
 def doubts(model: Caption, data: Captioned, looks: Looks, outside: dict[str, Path]) -> None:
     """AUROC of each kind of other pictures against the split test, and how often it doubts."""
     look = looks_of(data, looks, "test")
-    said = said_of(model, look, "both", 4)
+    said = said_of(model, look, "attend", 4)
     inside, own = known(model, look, said).numpy(), signs(model, look, said).numpy()
     print(f"test: known {inside.mean():.3f}, doubted {100 * (inside < UNSURE).mean():.1f} %")
     backbone, every = Seen.pretrained(), []
     for name, folder in outside.items():
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
         there = looks_at(paths, backbone)
-        said_there = said_of(model, there, "both", 4)
+        said_there = said_of(model, there, "attend", 4)
         far, theirs = (
             known(model, there, said_there).numpy(),
             signs(model, there, said_there).numpy(),

@@ -12,7 +12,7 @@ from avtool.models.backbone import Look
 from avtool.pipelines.caption.model import BEGIN, END, FILL, UNKNOWN, Caption, State
 
 LONGEST = 22  # words of a sentence, its end too
-POWER = 0.8  # of its length, by which a sentence's logarithm is divided; else short ones win
+POWER = 0.6  # of its length, by which a sentence's logarithm is divided; else short ones win
 
 
 class Said(NamedTuple):

@@ -11,7 +11,7 @@ from avtool.cli.program import app, evaluation
 
 PLACE = 8
 Decoder = Annotated[
-    str, typer.Option(metavar="both|attend|tell", help="Which network says it; both is the mean")
+    str, typer.Option(metavar="attend|tell|both", help="Which network says it; both is the mean")
 ]
 
 
@@ -24,7 +24,7 @@ def caption(
     ] = 4,
     best: Annotated[int, typer.Option(metavar="N", help="How many sentences are told")] = 3,
     length: Annotated[int, typer.Option(metavar="N", help="Words of a sentence at most")] = 21,
-    decoder: Decoder = "both",
+    decoder: Decoder = "attend",
     weights: opt.Weights = None,
     out: opt.Out = None,
     format: opt.Formats = None,
@@ -64,7 +64,7 @@ def caption(
 def evaluate(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Folder with captions.tsv, images/")],
     beam: Annotated[int, typer.Option(metavar="N", help="Width of the beam")] = 4,
-    decoder: Decoder = "both",
+    decoder: Decoder = "attend",
     weights: opt.Weights = None,
     json: opt.Json = False,
 ) -> None:

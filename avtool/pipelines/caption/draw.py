@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 
 from avtool.draw.canvas import fitted, typeface
-from avtool.draw.sheet import GREY, HEAD, MARGIN, RGB, RIGHT, RULE, SPEAKS_RGB, Sheet
+from avtool.draw.palette import INK_RGB
+from avtool.draw.sheet import HEAD, MARGIN, RGB, RIGHT, SPEAKS_RGB, Sheet
 from avtool.pipelines.caption.values import NOT_SURE, Captions, Seen, Sentence
 from avtool.values import Array
 
@@ -113,8 +114,7 @@ def draw_film(value: Captions, path: Path, title: str) -> None:
         sheet.grey(x, y, f"{_time(seen.start)} to {_time(seen.end)}", size=15)
         for line in wrapped(seen.text, 20, wide)[:3]:
             y += 25
-            sheet.text(x, y, line, size=20, colour=GREY if not seen.sure else (34, 36, 44))
-        sheet.draw.line((x, y + 22, x + wide, y + 22), RULE)
+            sheet.text(x, y, line, size=20, colour=INK_RGB if seen.sure else DOUBT_RGB)
     sheet.save(path)
 
 

@@ -85,11 +85,14 @@ class Tell(nn.Module):
         self.cell = nn.LSTMCell(config.embedding, config.hidden)
         self.say = nn.Linear(config.hidden, config.embedding)
         self.drop = nn.Dropout(0.5)
+        with (
+            torch.no_grad()
+        ):  # at first it forgets slowly: the picture is seen once, and has to last
+            self.cell.bias_hh[config.hidden : 2 * config.hidden] = 1.0
 
     def begin(self, look: Look) -> State:
         """Having seen pictures."""
         seen = self.see(self.drop(look.vector))
-        # It is seen once and has to last, so it comes in as loud as can be.
         return State(*self.cell(layer_norm(seen, seen.shape[1:])))
 
     def step(self, word: Tensor, state: State) -> tuple[Tensor, State, Tensor | None]:

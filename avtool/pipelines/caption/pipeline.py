@@ -22,7 +22,7 @@ from avtool.pipelines.caption.values import Captions, Seen, Sentence
 from avtool.values import FPS, Array, Frames
 
 SPEC = Spec(frames=True, fps=Fraction(FPS))
-DECODERS = {"both": Caption.DECODERS, "attend": ("attend",), "tell": ("tell",)}
+DECODERS = {"attend": ("attend",), "tell": ("tell",), "both": Caption.DECODERS}
 WIDEST = 20  # of a beam
 LARGEST = (2000, 2000)  # pixels of a photo, LONG of a film's pictures, that are kept to be drawn
 LONG = 480
@@ -47,7 +47,7 @@ class Options:
     beam: int = 4
     best: int = 3
     length: int = LONGEST - 1
-    decoder: str = "both"
+    decoder: str = "attend"
     weights: str | None = None
 
     def __post_init__(self) -> None:

@@ -52,7 +52,7 @@ def signs_of(model: Caption, look: Look) -> Tensor:
     rows = []
     for first in range(0, len(look.vector), BATCH):
         part = Look(*(each[first : first + BATCH] for each in look))
-        rows.append(signs(model, part, beam(model, part)))
+        rows.append(signs(model, part, beam(model, part, ("attend",))))
     return torch.cat(rows)
 
 
