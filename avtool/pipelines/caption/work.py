@@ -18,11 +18,13 @@ _models: dict[Options, Models] = {}  # read once in each process
 
 def work(request: Request, job: Job, tick: Tick) -> Report:
     """Say what is seen in one file."""
-    if Path(job.name).suffix.lower() in SUFFIXES:
+    source = (
+        None if Path(job.name).suffix.lower() in SUFFIXES else media.open(job.source, name=job.name)
+    )
+    if source is None or source.info.format.endswith("_pipe"):  # ffmpeg's of single pictures
         clip = pipeline.still(job.name, read_picture(job.source, pipeline.LARGEST))
         start = 0.0
     else:
-        source = media.open(job.source, name=job.name)
         if not source.info.video:
             raise MediaError(f"{job.name}: has no pictures; caption takes a photo or a film")
         seconds = source.info.duration
