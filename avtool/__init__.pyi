@@ -4,6 +4,7 @@ from os import PathLike
 from typing import Literal
 
 from avtool.media import open as open
+from avtool.pipelines.caption.pipeline import Result as CaptionResult
 from avtool.pipelines.faces.pipeline import Result as FacesResult
 from avtool.pipelines.features.mel import Result as MelResult
 from avtool.pipelines.features.mfcc import Result as MfccResult
@@ -18,6 +19,7 @@ from avtool.values import Array
 
 __version__: str
 __all__ = [
+    "caption",
     "faces",
     "lips",
     "localize",
@@ -30,6 +32,43 @@ __all__ = [
     "speech2face",
     "waveform",
 ]
+
+def caption(
+    source: str | PathLike[str],
+    /,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    channel: int | None = None,
+    device: str = "auto",
+    beam: int = 4,
+    best: int = 3,
+    length: int = 21,
+    decoder: str = "attend",
+    weights: str | None = None,
+) -> CaptionResult:
+    """A sentence that says what is seen on a picture, or in each shot of a film.
+
+    Args:
+        source: a photo, or a video file.
+        start: where to begin, in seconds.
+        duration: how much to take, in seconds; None is all.
+        channel: one channel, counted from 1; None is what suits the command.
+        device: where networks run: auto, cpu, cuda or mps.
+        beam: how many beginnings of sentences are followed at a time.
+        best: how many sentences are told.
+        length: words that a sentence has at most.
+        decoder: "attend" (Show, Attend and Tell), "tell" (Show and Tell), or "both", the mean of
+            their probabilities.
+        weights: a checkpoint of the user's own.
+
+    Returns:
+        A Result with captions.
+        The sentences.
+
+    Raises:
+        AvtoolError: a source or an option cannot be used.
+    """
 
 def faces(
     source: str | PathLike[str],

@@ -1,9 +1,10 @@
 """The commands as functions, each made from its pipeline: its ``Options``, ``Result`` and ``run``.
 
 A new pipeline is a new function without a word here. What its ``run`` asks for by name it is given:
-``models`` (what its ``load`` gives), ``tracks`` of the faces, ``size`` of the pictures, and
-``source``, the face that is to speak. Where it has ``reading``, that says what is read of a video;
-where its ``Result`` has ``picture``, that is drawn.
+``models`` (what its ``load`` gives), ``tracks`` of the faces, ``size`` of the pictures, ``start``
+of the part, and ``source``, the face that is to speak. Where it has ``reading``, that says what is
+read of a video; where it has ``still``, that makes a clip of a photo; where its ``Result`` has
+``picture``, that is drawn.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ PATHS = (str, os.PathLike)
 # What a function takes first: type and meaning.
 SOUND = (FILE | np.ndarray, "a file; or samples [time] or [channels, time], float or int16")
 VIDEO = (FILE, "a video file")
+SIGHT = (FILE, "a photo, or a video file")
 FACE = (
     FILE | np.ndarray | None,
     "a photo or a video; or a photo as uint8 [height, width, 3]; None is the drawn head",
@@ -81,6 +83,8 @@ def command(name: str) -> Callable[..., Any]:
 def _sources(module: Any) -> dict[str, tuple[Any, str]]:
     if "source" in signature(module.run).parameters:
         return {"source": FACE, "speech": SOUND}
+    if hasattr(module, "still"):
+        return {"source": SIGHT}
     return {"source": VIDEO if module.SPEC.frames else SOUND}
 
 
@@ -177,14 +181,20 @@ def _of_channels(result: Any, channels: int, channel: int | None) -> Any:
 
 
 def _video(module: Any, source: Any, wanted: Spec) -> tuple[Clip, dict[str, Any]]:
-    """A video as its pipeline reads it, the tracks of its faces, and its own size."""
+    """A video as its pipeline reads it, and what its ``run`` may ask for; a photo where it can."""
+    from avtool.media.image import SUFFIXES, read_picture
     from avtool.speakers.tracks import tracks_of
 
+    if hasattr(module, "still") and Path(source).suffix.lower() in SUFFIXES:
+        return module.still(os.fspath(source), read_picture(source, module.LARGEST)), {}
     film = media.open(source)
     if hasattr(module, "reading"):
         wanted = module.reading(film, wanted)
     size = next(((each.width, each.height) for each in film.info.video), None)
-    return film.clip(wanted), {"tracks": tracks_of(film, wanted), "size": size}
+    more: dict[str, Any] = {"size": size, "start": wanted.start}
+    if "tracks" in signature(module.run).parameters:
+        more["tracks"] = tracks_of(film, wanted)
+    return film.clip(wanted), more
 
 
 def _face(source: Any, face: int | None, fps: int | None) -> Any:

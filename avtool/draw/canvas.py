@@ -163,6 +163,18 @@ def fitted(text: str, size: int, room: int) -> str:
     return shown
 
 
+def clock(seconds: float) -> str:
+    """A time as a player shows it, with tenths; hours where there are some.
+
+    >>> clock(59.96), clock(3723.5)
+    ('1:00.0', '1:02:03.5')
+    """
+    minutes, tenths = divmod(round(max(0.0, seconds) * 10), 600)
+    hours, minute = divmod(minutes, 60)
+    second = f"{tenths // 10:02}.{tenths % 10}"
+    return f"{hours}:{minute:02}:{second}" if hours else f"{minute}:{second}"
+
+
 def nice(step: float) -> float:
     """The next of 1, 2, 5 times a power of ten.
 

@@ -49,14 +49,17 @@ def read(data: Path) -> Captioned:
     folder = data / "flickr8k" if (data / "flickr8k").exists() else data
     path = folder / "captions.tsv"
     if not path.exists():
-        raise InputError(f"{path}: is missing; columns image, split, caption")
+        raise InputError(f"{path}: is missing; columns image, split, caption, pictures in images/")
     found: dict[str, tuple[str, list[list[str]]]] = {}
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        if not {"image", "split", "caption"} <= set(rows.fieldnames or ()):
+        if not {"image", "caption"} <= set(rows.fieldnames or ()):
             raise InputError(f"{path}: its columns are not image, split, caption")
         for row in rows:
-            found.setdefault(row["image"], (row["split"], []))[1].append(words(row["caption"]))
+            split = row.get("split") or ""
+            found.setdefault(row["image"], (split, []))[1].append(words(row["caption"]))
+    if not found:
+        raise InputError(f"{path}: has no sentences")
     splits, sentences = zip(*found.values(), strict=True)
     return Captioned(folder, list(found), list(splits), list(sentences))
 

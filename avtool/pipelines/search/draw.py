@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from avtool.draw.canvas import fitted
+from avtool.draw.canvas import clock, fitted
 from avtool.draw.sheet import GAP, HEAD, MARGIN, WIDTH, Sheet
 from avtool.pipelines.search.values import Hit, Hits
 
@@ -42,15 +42,3 @@ def _words(hit: Hit) -> str:
     if hit.sense == "heard":
         chance = f"{hit.kind} heard, {chance}"
     return f"{chance} · {clock(hit.start)} to {clock(hit.end)}" if hit.is_film else chance
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds, hours where there are some.
-
-    >>> clock(59.96), clock(3723.5)
-    ('1:00.0', '1:02:03.5')
-    """
-    minutes, tenths = divmod(round(max(0.0, seconds) * 10), 600)
-    hours, minute = divmod(minutes, 60)
-    second = f"{tenths // 10:02}.{tenths % 10}"
-    return f"{hours}:{minute:02}:{second}" if hours else f"{minute}:{second}"

@@ -223,15 +223,15 @@ def asked(query: Query, models: Models, picture: Array | None = None) -> Asked:
 def named(text: str) -> list[str]:
     """The kinds of sound whose name is in a text.
 
-    >>> named("a dog barks"), named("music"), named("a red house")
-    (['Dog'], ['Music'], [])
+    >>> named("the cat purrs"), named("music"), named("a red house")
+    (['Cat'], ['Music'], [])
     """
     found = {_stem(word) for word in words(text)}
     kinds = yamnet.kinds()
     told = []
     for kind in yamnet.usual(kinds):
         names = [kinds[n].name for n in range(kind.told.start, kind.told.stop)]
-        each = (part for name in names for part in re.split(r",|\(|\)", name))
+        each = (part for name in names for part in re.sub(r"\(.*?\)", "", name).split(","))
         if any({_stem(w) for w in words(part)} <= found for part in each if words(part)):
             told.append(kind.name)
     return told

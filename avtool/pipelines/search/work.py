@@ -28,12 +28,12 @@ from avtool.batch.request import Report, Request, Tick
 from avtool.cli.drive import DONE, drive
 from avtool.cli.signals import INTERRUPTED
 from avtool.cli.terminal import say
+from avtool.draw.canvas import clock
 from avtool.errors import AvtoolError, InputError, shown
 from avtool.media import Spec
 from avtool.media.image import SUFFIXES, read_picture
 from avtool.models import weights as shipped
 from avtool.pipelines.search import pipeline
-from avtool.pipelines.search.draw import clock
 from avtool.pipelines.search.index import Entry, Index
 from avtool.pipelines.search.pipeline import SOUND, SPEC, SURE, Models, Query
 from avtool.pipelines.search.values import Hit, Hits

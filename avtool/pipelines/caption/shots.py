@@ -1,0 +1,69 @@
+"""The shots of a film, each with the picture from its middle; a few pictures are held at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from avtool.signal.cut import RECENT, is_cut
+from avtool.values import Array, Frames
+
+SHORTEST = 0.4  # seconds; a shorter one is a flash
+HELD = 16  # pictures of a shot from which the one in its middle is taken
+GREY = 56  # rows and columns that are compared
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """From ``start`` to ``end`` seconds; ``picture`` is uint8 RGB [height, width, 3]."""
+
+    start: float
+    end: float
+    picture: Array
+
+
+def shots(frames: Frames, start: float = 0.0) -> Iterator[Shot]:
+    """The shots of a film that begins at ``start``, in one pass over its pictures."""
+    recent: deque[float] = deque(maxlen=RECENT)
+    before: Array | None = None
+    first, held = 0, _Held()
+    count = 0
+    for count, image in enumerate(frames.images(), 1):
+        rows, columns = (max(1, n // GREY) for n in image.shape[:2])
+        grey = image[::rows, ::columns].mean(2, dtype=np.float32)
+        cut = before is not None and is_cut(np.abs(grey - before), recent)
+        before = grey
+        place = count - 1
+        if cut and place - first >= SHORTEST * frames.fps:
+            yield _shot(frames, start, first, place, held)
+            first, held = place, _Held()
+        held.add(place, image)
+    if count:
+        yield _shot(frames, start, first, count, held)
+
+
+def _shot(frames: Frames, start: float, first: int, end: int, held: _Held) -> Shot:
+    fps = float(frames.fps)
+    return Shot(start + first / fps, start + end / fps, held.near((first + end - 1) / 2))
+
+
+class _Held:
+    """Pictures of one shot, evenly apart, however long it becomes."""
+
+    def __init__(self) -> None:
+        self._pictures: list[tuple[int, Array]] = []
+        self._count, self._step = 0, 1
+
+    def add(self, place: int, image: Array) -> None:
+        if self._count % self._step == 0:
+            self._pictures.append((place, image))
+        self._count += 1
+        if len(self._pictures) > HELD:
+            del self._pictures[1::2]
+            self._step *= 2
+
+    def near(self, place: float) -> Array:
+        return min(self._pictures, key=lambda each: abs(each[0] - place))[1]
