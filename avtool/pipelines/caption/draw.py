@@ -122,7 +122,7 @@ def _time(seconds: float) -> str:
     """As a player shows it.
 
     >>> _time(83.25)
-    '1:23.2'
+    '1:23.3'
     """
     tenths = int(10 * seconds + 0.5)
     return f"{tenths // 600}:{tenths // 10 % 60:02}.{tenths % 10}"
