@@ -89,7 +89,7 @@ def _sentences(sheet: Sheet, seen: Seen, x: int) -> None:
 
 def _chance(sentence: Sentence) -> str:
     chance = sentence.probability
-    return f"probability {chance:.1%}" if chance >= 1e-3 else f"probability {chance:.0e}"
+    return f"probability {100 * chance:.2g} %"
 
 
 def draw_film(value: Captions, path: Path, title: str) -> None:
