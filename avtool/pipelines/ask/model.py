@@ -179,7 +179,25 @@ class Ask(nn.Module):
 
 def _conv(before: int, after: int, kernel: int, step: int) -> nn.Sequential:
     convolution = nn.Conv2d(before, after, kernel, step, kernel // 2, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(after), nn.ReLU())
+    return nn.Sequential(convolution, _Norm(after), nn.ReLU())
+
+
+class _Norm(nn.Module):
+    """Batch norm, without torch's count of batches, which is no weight."""
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        running = self.running_mean, self.running_var
+        return nn.functional.batch_norm(x, *running, self.weight, self.bias, self.training)
 
 
 class _Residual(nn.Module):
