@@ -49,6 +49,8 @@ def _length(known: Known) -> Told:
 
 
 def _count(known: Known, people: Sequence[Person]) -> Told:
+    if not people:  # not 0: backs and far figures have no face
+        return Told(CANNOT, "", "avtool faces finds no face; who turns away or is far off has none")
     why = "faces that avtool faces finds; who turns away or is far off is not counted"
     return Told(str(len(people)), "faces", why, shown=people)
 

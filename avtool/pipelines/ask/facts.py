@@ -155,7 +155,8 @@ def understood(question: str) -> Fact | None:
 def _meant(word: str) -> str:
     if word in WORDS or word in KNOWN or word in LEFT_OUT or _sounds().get(word):
         return WORDS.get(word, word)
-    near = get_close_matches(word, KNOWN, 1, CLOSE) if len(word) > 4 else []
+    alike = [each for each in KNOWN if each[0] == word[0]]
+    near = get_close_matches(word, alike, 1, CLOSE) if len(word) > 4 else []
     return WORDS.get(near[0], near[0]) if near else word
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -25,7 +26,8 @@ SIZE = 64  # pixels, width and height of the picture
 SIDE = 8  # cells a row
 HEADS = 4
 PROPERTIES = [len(COLOURS), len(SHAPES), len(SIZES)]
-THING = 1 + sum(PROPERTIES)  # of a cell: whether the middle of a thing is there, and which it is
+NAMES = sum(PROPERTIES)
+THING = 1 + NAMES  # of a cell: whether the middle of a thing is there, and which it is
 
 
 @dataclass(frozen=True)
@@ -63,16 +65,20 @@ class Answer(NamedTuple):
 
     Shape:
         logits: [pictures, questions, answers]; attention: [pictures, questions, steps, 64], over
-        the cells, and spoken: [pictures, questions, steps, words], both sum to one in each step
+        the cells, and spoken: [pictures, questions, steps, words], both sum to one in each step;
+        gates: [pictures, questions, steps, 64], of one head, 0 to 1
     """
 
     logits: Tensor
     attention: Tensor
+    gates: Tensor
     spoken: Tensor
 
 
 class Ask(nn.Module):
     """Pictures and questions to answers: ``see`` a picture once, ``answer`` all about it."""
+
+    middles: Tensor
 
     def __init__(self, config: Config = Config()) -> None:
         super().__init__()
@@ -86,6 +92,9 @@ class Ask(nn.Module):
             _Residual(width),
         )
         self.place = nn.Parameter(torch.randn(SIDE * SIDE, width) / 4)
+        row, column = torch.meshgrid(*2 * [torch.linspace(-1, 1, SIDE)], indexing="ij")
+        middles = torch.stack([column.flatten(), row.flatten()], -1)
+        self.register_buffer("middles", middles, persistent=False)  # [64, 2]
         self.cell = nn.Sequential(
             nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width), nn.LayerNorm(width)
         )
@@ -98,16 +107,20 @@ class Ask(nn.Module):
         self.follow = nn.Linear(width, width)
         self.choose = nn.Parameter(torch.randn(width) / width**0.5)
         self.first = nn.Parameter(torch.zeros(width))
-        self.knowledge = nn.Linear(width, 4 * width)
+        self.knowledge = nn.Linear(width + 2, 4 * width)
         self.seek = nn.Sequential(
-            nn.Linear(2 * width, 2 * width), nn.ReLU(), nn.Linear(2 * width, 2 * width)
+            nn.Linear(2 * width + 4 * HEADS, 2 * width),
+            nn.ReLU(),
+            nn.Linear(2 * width, 2 * width),
         )
         self.write = nn.Sequential(
             nn.Linear(4 * width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width)
         )
         self.norm = nn.LayerNorm(width)
+        # Of each step besides: counts and places by head, what lies there; and what two share.
+        plain = config.steps * (3 * HEADS + NAMES) + NAMES
         self.tell = nn.Sequential(
-            nn.Linear((config.steps + 1) * width, width),
+            nn.Linear((config.steps + 1) * width + plain, width),
             nn.ReLU(),
             nn.Dropout(0.1),
             nn.Linear(width, config.answers),
@@ -119,48 +132,59 @@ class Ask(nn.Module):
         cells = x.flatten(2).transpose(1, 2)  # [pictures, 64, width]
         whole = torch.cat([cells.mean(1), cells.amax(1)], 1)
         things = self.things(cells)
-        told = [part.softmax(-1) for part in things[..., 1:].split(PROPERTIES, -1)]
-        named = torch.cat([things[..., :1], *told], -1) * things[..., :1].sigmoid()
-        cells = self.cell(cells + self.place + self.name(named))
+        cells = self.cell(cells + self.place + self.name(self._named(things)))
         return Seen(cells, things, self.known(whole).squeeze(1))
 
-    def answer(self, cells: Tensor, words: Tensor) -> Answer:
+    def answer(self, seen: Seen, words: Tensor) -> Answer:
         """Several questions about each picture.
 
         Args:
-            cells: [pictures, 64, width]; words: numbers [pictures, questions, words], 0 where a
-                question is over.
+            words: numbers [pictures, questions, words], 0 where a question is over.
         """
         spoken = words != 0
+        there = seen.things[:, None, None, :, 0].sigmoid()  # [p, 1, 1, 64]
+        middles = self.middles.expand(len(words), -1, -1)
         context, whole = self._question(words, spoken)
         parts = self.ask(whole).unflatten(2, (self.config.steps, -1))  # [p, q, steps, width]
-        key, value, gate, summed = self.knowledge(cells).chunk(4, -1)
+        key, value, gate, summed = self.knowledge(torch.cat([seen.cells, middles], -1)).chunk(4, -1)
         key, value, gate, summed = (
             x.unflatten(2, (HEADS, -1)).transpose(1, 2) for x in (key, value, gate, summed)
         )  # each [p, heads, 64, width / heads]
         root = key.shape[-1] ** 0.5
         control = torch.zeros_like(whole)
         memory = self.first.expand_as(whole)
-        memories, attention, read = [], [], []
+        named = self._named(seen.things)[:, None, :, 1:]  # [p, 1, 64, names]
+        places = 2 * [whole.new_zeros(*whole.shape[:2], 2 * HEADS)]  # looked at before
+        memories, attention, gates, read, plain = [], [], [], [], []
         for part in parts.unbind(2):
             control = part + self.follow(control)  # [p, q, width]
             chosen = (context @ (control * self.choose)[..., None]).squeeze(-1)
             chosen = chosen.masked_fill(~spoken, -1e4).softmax(-1)  # [p, q, words]
             control = (chosen[..., None, :] @ context).squeeze(-2)  # a mean of some words
-            sought = self.seek(torch.cat([control, memory], -1))
+            sought = self.seek(torch.cat([control, memory, *places[-2:]], -1))
             sought = sought.unflatten(2, (2 * HEADS, -1)).transpose(1, 2)
             looking, counting = sought.chunk(2, 1)  # [p, heads, q, width / heads]
             looked = (looking @ key.mT / root).softmax(-1)  # [p, heads, q, 64]
-            counted = (counting @ gate.mT / root - 2).sigmoid()
-            seen = (looked @ value).transpose(1, 2).flatten(2)
+            counted = (counting @ gate.mT / root - 2).sigmoid() * there  # only things count
+            found = (looked @ value).transpose(1, 2).flatten(2)
             several = (counted @ summed).transpose(1, 2).flatten(2) / 2
-            found = self.write(torch.cat([seen, several, memory, control], -1))
+            found = self.write(torch.cat([found, several, memory, control], -1))
             memory = self.norm(memory + found)
+            places.append((looked @ self.middles).transpose(1, 2).flatten(2))  # [p, q, 2 * heads]
+            names = (looked @ named).mean(1)  # [p, q, names]
+            plain.append((torch.cat([counted.sum(-1).transpose(1, 2), places[-1]], -1), names))
             memories.append(memory)
             attention.append(looked.mean(1))
+            gates.append(counted[:, 0])
             read.append(chosen)
-        logits = self.tell(torch.cat([whole, *memories], -1))
-        return Answer(logits, torch.stack(attention, 2), torch.stack(read, 2))
+        shared = plain[1][1] * plain[-1][1]
+        told = self.tell(torch.cat([whole, *memories, *chain(*plain), shared], -1))
+        return Answer(told, *(torch.stack(each, 2) for each in (attention, gates, read)))
+
+    def _named(self, things: Tensor) -> Tensor:
+        """What lies in each cell as probabilities, [pictures, 64, THING]; near 0 of no thing."""
+        told = [part.softmax(-1) for part in things[..., 1:].split(PROPERTIES, -1)]
+        return torch.cat([things[..., :1], *told], -1) * things[..., :1].sigmoid()
 
     def _question(self, words: Tensor, spoken: Tensor) -> tuple[Tensor, Tensor]:
         """Each word where it stands, [p, q, words, width], and the whole, [p, q, width]."""

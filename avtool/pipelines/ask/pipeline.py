@@ -21,7 +21,7 @@ from avtool.pipelines.ask.words import ANSWERS, LONGEST, UNCLEAR, numbers, token
 from avtool.values import FPS, Array
 
 SPEC = Spec(frames=True)
-TEMPERATURE = 1.0  # of the answers' logits; tests/bench/ask.py fits it
+TEMPERATURE = 0.7  # of the answers' logits; tests/bench/ask.py fits it
 DRAWN = 0.0  # logit from which on a picture is a scene as the network knows them
 
 
@@ -137,7 +137,7 @@ def seen(network: Ask, picture: Array, words: Sequence[str]) -> tuple[Array, flo
     device = network.place.device
     sees = network.see(torch.from_numpy(squared(picture))[None].to(device))
     given = torch.tensor([[numbers(list(words))]], device=device)
-    answer = network.answer(sees.cells, given)
+    answer = network.answer(sees, given)
     sure = (answer.logits[0, 0] / TEMPERATURE).softmax(-1)
     looks = zip(answer.attention[0, 0].cpu(), answer.spoken[0, 0].cpu(), strict=True)
     steps = [

@@ -53,7 +53,7 @@ SAME = {
 }
 PLURALS = {"crosses": "cross", "discs": "circle"}
 NUMBERS = {word: n for n, word in enumerate(WORDS)}
-CLOSE = 0.84  # how alike a misspelt word of four letters or more is to the one that is meant
+CLOSE = 0.83  # how alike a misspelt word of four letters or more is to the one that is meant
 
 
 def tokens(question: str) -> list[str]:
@@ -70,9 +70,10 @@ def tokens(question: str) -> list[str]:
 def _known(word: str) -> str:
     """A word, its singular, what means the same, or what it was meant to be."""
     for each in (word, PLURALS.get(word, ""), word.removesuffix("s")):
-        if each in NUMBERS or each in SAME:
+        if each and (each in NUMBERS or each in SAME):
             return SAME.get(each, each)
-    near = get_close_matches(word, [*NUMBERS, *SAME], 1, CLOSE) if len(word) > 3 else []
+    alike = [each for each in (*NUMBERS, *SAME) if each[:1] == word[0]]  # bright is not right
+    near = get_close_matches(word, alike, 1, CLOSE) if len(word) > 3 else []
     return SAME.get(near[0], near[0]) if near else word
 
 

@@ -24,11 +24,15 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.functional import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+)
 
 from avtool.errors import InputError
 from avtool.metrics.localization import auroc
-from avtool.pipelines.ask.model import SIDE, Ask, Config
+from avtool.pipelines.ask.model import SIDE, Answer, Ask, Config, Seen
 from avtool.pipelines.ask.train.pictures import other, photographs
 from avtool.pipelines.ask.train.questions import KINDS, Question, asked
 from avtool.pipelines.ask.train.scenes import Scene, drawn, scene, taught
@@ -46,6 +50,8 @@ from avtool.values import Array
 
 DEV = 400  # of easy-VQA's training pictures: measured on meanwhile, not learned from
 SIMPLE = ("exist", "count", "attribute")
+TWICE = ("compare", "same", "side", "side, count", "side, exist", "behind")  # look twice
+OFTEN = (*KINDS, "count", *TWICE)  # what is harder is asked twice as often
 EASY = "easy-VQA"
 NONE = -100  # no answer, of no question
 ANSWER = {answer: n for n, answer in enumerate(ANSWERS)}
@@ -64,7 +70,7 @@ class Recipe:
 
     scenes: int = 12
     easy: int = 4
-    others: int = 3
+    others: int = 5
     questions: int = 14
     simple: float = 0.06
     things: float = 0.5
@@ -79,13 +85,15 @@ class Batch:
     Shape:
         pictures: uint8 [pictures, SIZE, SIZE, 3]; words: int [pictures, questions, words];
         answers: int [pictures, questions], NONE for an empty one; looks: bool [2, pictures,
-        questions, 64], the cells of what an answer is found from, and of what it is about
+        questions, 64], the cells of what an answer is found from, and of what it is about;
+        taught: bool [2, pictures, questions], where that is known
     """
 
     pictures: Tensor
     words: Tensor
     answers: Tensor
     looks: Tensor
+    taught: Tensor
 
     @classmethod
     def made(
@@ -103,12 +111,14 @@ class Batch:
                 words[n, m] = numbers(tokens(each.text))
                 answers[n, m] = ANSWER[each.answer]
         looks = np.zeros((2, len(questions), most, SIDE * SIDE), bool)
+        known = np.zeros(looks.shape[:3], bool)
         for n, (one, some) in enumerate(zip(scenes, questions, strict=False)):
             cells = taught(one)
             for m, each in enumerate(some):
+                known[:, n, m] = each.kind in TWICE, True
                 for row, which in zip(looks, (each.from_, each.about), strict=True):
                     row[n, m] = np.isin(cells, which)
-        arrays = np.stack(pictures), words, answers, looks
+        arrays = np.stack(pictures), words, answers, looks, known
         return cls(*map(torch.from_numpy, arrays))
 
 
@@ -162,15 +172,22 @@ def things_loss(told: Tensor, scenes: Sequence[Scene]) -> Tensor:
     return loss
 
 
-def looks_loss(attention: Tensor, looks: Tensor) -> Tensor:
-    """Cross entropy of where is looked, in the second step for what an answer is found from and
-    in the last for what it is about, from evenly at those cells; where there are any.
+def looks_loss(told: Answer, batch: Batch, scenes: int) -> Tensor:
+    """How far the looks are from what they are to be about, in the first ``scenes`` pictures.
+
+    The second look is for what an answer is found from, the last for what it is about: attention is
+    to lie evenly on those cells, where there are any (cross entropy), and the first head's gates
+    are to be open there alone (binary cross entropy).
     """
-    loss = attention.new_zeros(())
-    for step, cells in zip((1, -1), looks, strict=True):
-        counts = cells.sum(-1)
-        each = -(cells * attention[:, :, step].clamp_min(1e-6).log()).sum(-1) / counts.clamp_min(1)
+    loss = told.logits.new_zeros(())
+    for step, cells, known in zip((1, -1), batch.looks, batch.taught, strict=True):
+        known = known[:scenes].to(loss.device)
+        wanted = cells[:scenes].to(loss.device)[known].float()  # [questions, 64]
+        looked, gates = (each[:scenes, :, step][known] for each in (told.attention, told.gates))
+        counts = wanted.sum(-1)
+        each = -(wanted * looked.clamp_min(1e-6).log()).sum(-1) / counts.clamp_min(1)
         loss = loss + each.sum() / (counts > 0).sum().clamp_min(1)
+        loss = loss + SIDE * binary_cross_entropy(gates, wanted)
     return loss
 
 
@@ -185,14 +202,14 @@ def loss_of(
     pictures, questions = zip(*made, strict=True)
     batch = Batch.made([*pictures, *none], questions, given)
     device = model.place.device
-    cells, things, known = model.see(batch.pictures.to(device))
-    told = model.answer(cells[: len(made)], batch.words.to(device))
-    is_scene = torch.zeros(len(known), device=device)
+    seen = model.see(batch.pictures.to(device))
+    told = model.answer(Seen(*(each[: len(made)] for each in seen)), batch.words.to(device))
+    is_scene = torch.zeros(len(seen.known), device=device)
     is_scene[: len(made)] = 1
     loss = cross_entropy(told.logits.flatten(0, 1), batch.answers.to(device).flatten())
-    loss = loss + recipe.looks * looks_loss(told.attention, batch.looks.to(device))
-    loss = loss + recipe.things * things_loss(things[: len(given)], given)
-    return loss + recipe.known * binary_cross_entropy_with_logits(known, is_scene)
+    loss = loss + recipe.looks * looks_loss(told, batch, len(given))
+    loss = loss + recipe.things * things_loss(seen.things[: len(given)], given)
+    return loss + recipe.known * binary_cross_entropy_with_logits(seen.known, is_scene)
 
 
 @torch.no_grad()
@@ -201,7 +218,7 @@ def told(model: Ask, some: Asked) -> Iterator[tuple[Question, Array]]:
     for first in range(0, len(some), 50):
         pictures, questions = zip(*some[first : first + 50], strict=True)
         batch = Batch.made(pictures, questions)
-        logits = model.answer(model.see(batch.pictures).cells, batch.words).logits
+        logits = model.answer(model.see(batch.pictures), batch.words).logits
         rows = logits[batch.answers != NONE].numpy()
         yield from zip(chain.from_iterable(questions), rows, strict=True)
 
@@ -227,7 +244,7 @@ def train(trainer: Trainer[Ask], data: Path, recipe: Recipe, minutes: float) -> 
 
     def losses() -> Iterator[Tensor]:
         while True:
-            kinds = SIMPLE if trainer.seconds < recipe.simple * limit else tuple(KINDS)
+            kinds = SIMPLE if trainer.seconds < recipe.simple * limit else OFTEN
             trainer.model.train()
             yield loss_of(trainer.model, rng, easy, photos, recipe, kinds)
 
@@ -247,7 +264,7 @@ def train(trainer: Trainer[Ask], data: Path, recipe: Recipe, minutes: float) -> 
 
 def main(arguments_: list[str] | None = None) -> None:
     """See the module."""
-    given = arguments("ask", __doc__, 60).parse_args(arguments_)
+    given = arguments("ask", __doc__, 120).parse_args(arguments_)
     given.out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(
         lambda: Ask(Config()), "ask", given.out, device=given.device, peak=1e-3, average=0.995

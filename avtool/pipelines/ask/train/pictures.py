@@ -34,7 +34,7 @@ def other(rng: Random, photos: Array) -> Array:
         x, y = rng.randint(0, WIDER - side), rng.randint(0, WIDER - side)
         part = Image.fromarray(photo[y : y + side, x : x + side])
         return np.asarray(part.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
-    return rng.choice((noise, lines, stripes))(rng)
+    return rng.choice((noise, lines, stripes, chart, chart, chart))(rng)
 
 
 def noise(rng: Random) -> Array:
@@ -56,6 +56,41 @@ def lines(rng: Random) -> Array:
         place = rng.randrange(SIZE - 8), rng.randrange(SIZE - 8)
         letters = "".join(rng.choices("abcdefgHKMRTX0123456789", k=rng.randint(1, 9)))
         draw.text(place, letters, _any(rng))
+    return np.asarray(image)
+
+
+def chart(rng: Random) -> Array:
+    """What is drawn on a pale ground as scenes are: axes, panels, bars, curves, outlines, words."""
+    red, green, blue = (255 - rng.randrange(32) * (rng.random() < 0.5) for _ in range(3))
+    image = Image.new("RGB", (SIZE, SIZE), (red, green, blue))
+    draw = ImageDraw.Draw(image)
+    left, top = rng.randint(2, 24), rng.randint(2, 24)
+    right, foot = rng.randint(36, 62), rng.randint(36, 62)
+    parts = rng.sample(("panel", "bars", "curve", "outlines", "words", "axes"), rng.randint(2, 4))
+    if "panel" in parts:
+        inside = Image.fromarray(rng.choice((noise, stripes, lines))(rng))
+        image.paste(inside.resize((right - left, foot - top)), (left, top))
+    if "bars" in parts:
+        step = rng.randint(4, 10)
+        for x in range(left, right, step):
+            draw.rectangle((x, rng.randint(top, foot), x + step - 2, foot), _any(rng))
+    if "curve" in parts:
+        points = [(x, rng.randint(top, foot)) for x in range(left, right, rng.randint(2, 8))]
+        draw.line(points, _any(rng), rng.choice((1, 2)))
+    if "outlines" in parts:
+        for _ in range(rng.randint(1, 5)):
+            x, y, half = rng.randint(0, 54), rng.randint(0, 54), rng.randint(3, 10)
+            rng.choice((draw.ellipse, draw.rectangle))(
+                (x, y, x + 2 * half, y + 2 * half), None, _any(rng), rng.choice((1, 1, 2))
+            )
+    if "words" in parts:
+        for y in range(rng.randint(0, 40), 60, rng.randint(6, 14)):
+            x = rng.randint(0, 30)
+            shade = rng.randint(0, 150)
+            draw.line((x, y, x + rng.randint(6, 30), y), (shade, shade, shade), rng.choice((1, 2)))
+    if "axes" in parts:
+        draw.line((left, top, left, foot), (90, 90, 90))
+        draw.line((left, foot, right, foot), (90, 90, 90))
     return np.asarray(image)
 
 

@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
+from avtool.pipelines.ask.model import SIDE
 from avtool.pipelines.ask.train.scenes import HELD, Scene, Thing
 from avtool.pipelines.ask.words import COLOURS, SHAPES, SIZES, UNCLEAR
 
-NEAR = 0.08  # of the picture: nearer middles are neither left nor right
+NEAR = 1 / SIDE  # of the picture: nearer middles are neither left nor right
 ASKED = ("colour", "shape", "size")
 VALUES = {"colour": COLOURS, "shape": SHAPES, "size": SIZES}
 SIDES = {"left of": (-1, 0), "right of": (1, 0), "above": (0, -1), "below": (0, 1)}
