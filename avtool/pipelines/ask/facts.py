@@ -177,7 +177,7 @@ def sound_of(words: str) -> str:
     ('Dog', 'Bark', 'Vehicle horn, car horn, honking', '')
     """
     for part in (words, *reversed(words.split())):
-        for name in (part, part.removesuffix("s"), part.removesuffix("ing")):
+        for name in (part.removesuffix("s"), part, part.removesuffix("ing")):  # dogs: a dog
             if name in _sounds():
                 return _sounds()[name].name
     return ""
