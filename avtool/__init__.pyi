@@ -4,6 +4,7 @@ from os import PathLike
 from typing import Literal
 
 from avtool.media import open as open
+from avtool.pipelines.ask.pipeline import Result as AskResult
 from avtool.pipelines.caption.pipeline import Result as CaptionResult
 from avtool.pipelines.faces.pipeline import Result as FacesResult
 from avtool.pipelines.features.mel import Result as MelResult
@@ -19,6 +20,7 @@ from avtool.values import Array
 
 __version__: str
 __all__ = [
+    "ask",
     "caption",
     "faces",
     "lips",
@@ -32,6 +34,38 @@ __all__ = [
     "speech2face",
     "waveform",
 ]
+
+def ask(
+    source: str | PathLike[str],
+    /,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    channel: int | None = None,
+    device: str = "auto",
+    question: str = "",
+    threshold: float = 0.5,
+    weights: str | None = None,
+) -> AskResult:
+    """A question about a picture or a film, answered, and by what.
+
+    Args:
+        source: a video file.
+        start: where to begin, in seconds.
+        duration: how much to take, in seconds; None is all.
+        channel: one channel, counted from 1; None is what suits the command.
+        device: where networks run: auto, cpu, cuda or mps.
+        question: in English, about people, voices and sounds, or about drawn shapes.
+        threshold: how likely an answer of the network is that is told, 0 to 1.
+        weights: a network of a user's own.
+
+    Returns:
+        A Result with reply.
+        The answer, with how sure it is, and where it comes from.
+
+    Raises:
+        AvtoolError: a source or an option cannot be used.
+    """
 
 def caption(
     source: str | PathLike[str],

@@ -106,8 +106,9 @@ def test_the_signature_is_that_of_the_options(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(house.__all__))
 def test_every_function_opens_what_it_is_given(name: str) -> None:
     sources = ["missing.png", "missing.wav"] if name == "lips" else ["missing.wav"]
+    asked = {"question": "how many people?"} if name == "ask" else {}
     with pytest.raises(MediaError, match=r"^missing\.(png|wav): no such file"):
-        getattr(house, name)(*sources)
+        getattr(house, name)(*sources, **asked)
 
 
 def test_help_says_what_the_options_mean() -> None:

@@ -470,7 +470,7 @@ def test_all_commands_with_networks_have_a_device() -> None:
         for name, command in group.commands.items()
         if any("--device" in option.opts for option in command.params)
     }
-    assert every == NETWORKS.keys() | {"show", "serve"}  # which ask the others
+    assert every == NETWORKS.keys() | {"show", "serve", "ask"}  # which ask the others
 
 
 @pytest.mark.parametrize("name", NETWORKS)

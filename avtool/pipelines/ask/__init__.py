@@ -1,0 +1,1 @@
+"""`avtool ask`: a question about a picture or a film, answered, and by what."""

@@ -1,0 +1,1 @@
+"""The recipe of the network, and the scenes it learns from."""
