@@ -13,6 +13,7 @@ from avtool.pipelines.features.spectrogram import Result as SpectrogramResult
 from avtool.pipelines.features.waveform import Result as WaveformResult
 from avtool.pipelines.lips.pipeline import Result as LipsResult
 from avtool.pipelines.localize.pipeline import Result as LocalizeResult
+from avtool.pipelines.search.tag import Result as TagResult
 from avtool.pipelines.separate.pipeline import Result as SeparateResult
 from avtool.pipelines.sounds.pipeline import Result as SoundsResult
 from avtool.pipelines.speech2face.pipeline import Result as Speech2faceResult
@@ -32,6 +33,7 @@ __all__ = [
     "sounds",
     "spectrogram",
     "speech2face",
+    "tag",
     "waveform",
 ]
 
@@ -439,6 +441,38 @@ def localize(
     Returns:
         A Result with sources.
         Where the sound comes from.
+
+    Raises:
+        AvtoolError: a source or an option cannot be used.
+    """
+
+def tag(
+    source: str | PathLike[str],
+    /,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    channel: int | None = None,
+    device: str = "auto",
+    threshold: float = 0.5,
+    top: int = 10,
+    weights: str | None = None,
+) -> TagResult:
+    """Words for what is seen on a picture, or in a film.
+
+    Args:
+        source: a photo, or a video file.
+        start: where to begin, in seconds.
+        duration: how much to take, in seconds; None is all.
+        channel: one channel, counted from 1; None is what suits the command.
+        device: where networks run: auto, cpu, cuda or mps.
+        threshold: probability from which on a word is told.
+        top: how many words are told at most.
+        weights: a joint embedding of the user's own.
+
+    Returns:
+        A Result with tags.
+        The words.
 
     Raises:
         AvtoolError: a source or an option cannot be used.

@@ -36,6 +36,7 @@ COMMANDS = {each.callback.__name__ for each in app.registered_commands if each.c
 COMMANDS -= {
     "show",
     "serve",
+    "search",
     "info",
     "status",
     "doctor",

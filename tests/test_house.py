@@ -36,7 +36,7 @@ WITHIN = [
     ["command"],
     ["train", "evaluate", "work"],
     ["audit", "page"],
-    ["pipeline"],
+    ["pipeline", "tag"],
     ["fusion", "idle_motion", "moments", "painted_film"],
     ["calibration", "cues", "video_face", "speech_to_motion"],
     ["draw", "values", "model"],  # a value's writers draw it

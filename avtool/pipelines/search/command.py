@@ -88,11 +88,12 @@ def tag(
     from avtool.batch.request import Request
     from avtool.cli.drive import Batch, execute
     from avtool.media.image import SUFFIXES
+    from avtool.pipelines.search.tag import Options
     from avtool.pipelines.search.values import Tags
-    from avtool.pipelines.search.work import Tagging, tell, work
+    from avtool.pipelines.search.work import tell, work
     from avtool.save import formats
 
-    request = Request(Tagging(threshold, top, weights), start, duration, strict, command="tag")
+    request = Request(Options(threshold, top, weights), start, duration, strict, command="tag")
     plan = Plan({"tags": formats(Tags)}, format or [], ["json"], out)
     batch = Batch(inputs, files, jobs, cluster, overwrite, retry_failed, json, SUFFIXES)
     execute(batch, plan, work, request, show=tell)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fractions import Fraction
@@ -23,7 +23,7 @@ from avtool.models.yamnet import HOP_SAMPLES, RATE, YAMNet
 from avtool.pipelines.search.index import Entry
 from avtool.pipelines.search.model import Joint
 from avtool.pipelines.search.openwords import OpenWords
-from avtool.pipelines.search.values import Hit, Hits, Tag, Tags
+from avtool.pipelines.search.values import Hit, Hits
 from avtool.signal.cut import RECENT, is_cut
 from avtool.values import Array
 
@@ -271,30 +271,3 @@ def ranked(entries: Sequence[Entry], query: Query, asked: Asked, models: Models)
                 hits.append(Hit(str(entry.path), start, end, middle, chance, "heard", kind))
     best = sorted(hits, key=lambda hit: -hit.likely)[: query.top]
     return Hits(str(query), best, looked)
-
-
-@torch.inference_mode()
-def tags(
-    found: Iterable[tuple[float, Array]],
-    models: Models,
-    threshold: float,
-    most: int,
-    tick: Callable[[float], None] = lambda at: None,
-) -> Tags:
-    """The words that fit the pictures of a film, each by the picture that it fits best.
-
-    Args:
-        found: pictures uint8 RGB [224, 224, 3], each with its time in seconds.
-    """
-    config = models.joint.config
-    best = np.zeros(len(config.told))
-    times = np.zeros(len(config.told))
-    for at, image in found:
-        place, look = models.places([image])
-        odds = models.joint.tags(look.vector, place)[0] * config.slope + config.offset
-        chance = odds.sigmoid().numpy()
-        better = chance > best
-        best[better], times[better] = chance[better], at
-        tick(at)
-    order = [n for n in np.argsort(-best) if best[n] >= threshold][:most]
-    return Tags([Tag(config.told[n], float(best[n]), float(times[n])) for n in order], threshold)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
@@ -33,7 +33,7 @@ from avtool.errors import AvtoolError, InputError, shown
 from avtool.media import Spec
 from avtool.media.image import SUFFIXES, read_picture
 from avtool.models import weights as shipped
-from avtool.pipelines.search import pipeline
+from avtool.pipelines.search import pipeline, tag
 from avtool.pipelines.search.index import Entry, Index
 from avtool.pipelines.search.pipeline import SOUND, SPEC, SURE, Models, Query
 from avtool.pipelines.search.values import Hit, Hits
@@ -52,28 +52,6 @@ class Files:
     out: str | None
     formats: Sequence[str]
     overwrite: bool
-
-
-@dataclass(frozen=True)
-class Tagging:
-    """What is told of a picture.
-
-    Args:
-        threshold: probability from which on a word is told; top: how many at most.
-
-    Raises:
-        InputError: a number is out of range.
-    """
-
-    threshold: float = 0.5
-    top: int = 10
-    weights: str | None = None
-
-    def __post_init__(self) -> None:
-        if not 0.01 <= self.threshold < 1:
-            raise InputError(f"--threshold {self.threshold:g} is not within 0.01 to 1")
-        if self.top < 1:
-            raise InputError(f"--top {self.top}: it is 1 or more")
 
 
 @cache
@@ -245,28 +223,24 @@ def _picture(hit: Hit) -> Array | None:
 
 def work(request: Request, job: Job, tick: Tick) -> Report:
     """Find the words for one file, and write them."""
-    options: Tagging = request.options
-    models = _models(options.weights)
-    images, warnings = _pictures(job, request)
-    found = pipeline.tags(
-        images, models, options.threshold, options.top, lambda at: tick(None, "looking")
-    )
+    start = 0.0
+    if job.source.suffix.lower() in SUFFIXES:
+        clip = tag.still(job.name, read_picture(job.source, tag.LARGEST))
+    else:
+        source = media.open(job.source, name=job.name)
+        start = request.start
+        clip = source.clip(
+            request.part(tag.SPEC), tick=lambda at: tick(None, "looking"), strict=request.strict
+        )
+    options = request.options
+    found = tag.run(clip, options, models=_models(options.weights), start=start).tags
     for paths in job.outputs.values():
         save(found, paths, name="tags", title=job.title)
+    warnings = [*clip.warnings]
     if not found.tags:
         warnings.append(f"no word is {options.threshold:.0%} likely")
-    facts = {"tags": {tag.word: round(tag.likely, 3) for tag in found.tags}}
+    facts = {"tags": {each.word: round(each.likely, 3) for each in found.tags}}
     return Report(job.name, outputs=[str(p) for p in job.paths], warnings=warnings, facts=facts)
-
-
-def _pictures(job: Job, request: Request) -> tuple[Iterator[tuple[float, Array]], list[str]]:
-    if job.source.suffix.lower() in SUFFIXES:
-        return iter([(0.0, pipeline.squashed(read_picture(job.source)))]), []
-    source = media.open(job.source, name=job.name)
-    clip = source.clip(request.part(SPEC), strict=request.strict)
-    assert clip.frames is not None
-    moments = pipeline.moments(clip.frames.images(), request.start)
-    return ((moment.at, moment.image) for moment in moments), clip.warnings
 
 
 def tell(report: Report) -> None:
