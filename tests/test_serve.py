@@ -443,7 +443,14 @@ def test_ctrl_c_ends_all_and_leaves_nothing(tmp_path: Path) -> None:
     """The program itself, while it works on a film."""
     env = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
     line = [sys.executable, "-m", "avtool", "serve", "--no-open", "--port", "0", "--device", "cpu"]
-    process = subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        line,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Where the tests run in a shell's background, Ctrl-C is ignored, and so it would be here.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert process.stdout
     place = urlsplit(process.stdout.readline().decode().strip())
     assert place.hostname == "127.0.0.1"
