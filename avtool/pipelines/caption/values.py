@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from avtool.errors import OutputError
 from avtool.save.place import Place
+from avtool.save.subtitles import Cue, clock, write_srt, write_vtt
 from avtool.values import Array
 
 NOT_SURE = "I am not sure"
@@ -114,39 +116,23 @@ def _captions_txt(value: Captions, place: Place) -> None:
     """A sentence a line; of a film with the time at which its shot begins."""
     with place.path.open("w") as file:
         for seen in value.seen:
-            time = f"{_clock(seen.start, '.')} " if value.film else ""
+            time = f"{clock(seen.start, '.')} " if value.film else ""
             file.write(f"{time}{seen.text}\n")
 
 
 def _captions_srt(value: Captions, place: Place) -> None:
-    _cues(value, place, "", ",")
+    write_srt(_cues(value, place.path), place.path)
 
 
 def _captions_vtt(value: Captions, place: Place) -> None:
-    _cues(value, place, "WEBVTT\n\n", ".")
+    write_vtt(_cues(value, place.path), place.path)
 
 
-def _cues(value: Captions, place: Place, head: str, point: str) -> None:
-    """Subtitles: a cue a shot."""
+def _cues(value: Captions, path: Path) -> list[Cue]:
+    """A cue a shot."""
     if not value.film:
-        raise OutputError(
-            f"{place.path}: a still picture has no times for subtitles; use -f txt or json"
-        )
-    with place.path.open("w") as file:
-        file.write(head)
-        for number, seen in enumerate(value.seen, 1):
-            times = f"{_clock(seen.start, point)} --> {_clock(seen.end, point)}"
-            file.write(f"{number}\n{times}\n{seen.text}\n\n")
-
-
-def _clock(seconds: float, point: str) -> str:
-    """As subtitles have it; SubRip has a comma, WebVTT a point.
-
-    >>> _clock(3723.5, ",")
-    '01:02:03,500'
-    """
-    minutes, rest = divmod(round(max(0.0, seconds) * 1000), 60_000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{point}{rest % 1000:03}"
+        raise OutputError(f"{path}: a still picture has no times for subtitles; use -f txt or json")
+    return [(seen.start, seen.end, seen.text) for seen in value.seen]
 
 
 def _captions_png(value: Captions, place: Place) -> None:

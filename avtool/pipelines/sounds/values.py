@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 from avtool.save.place import Place
+from avtool.save.subtitles import Cue, write_srt
 from avtool.values import Array
 
 Span = tuple[float, float]
@@ -106,25 +107,12 @@ def _sounds_txt(value: Sounds, place: Place) -> None:
 def _sounds_srt(value: Sounds, place: Place) -> None:
     """Subtitles: a cue as long as the same sounds are heard, as [Dog; Speech]."""
     edges = sorted({edge for sound in value.sounds for edge in (sound.start, sound.end)})
-    cues: list[tuple[float, float, str]] = []
+    cues: list[Cue] = []
     for start, end in pairwise(edges):
         heard = [sound.kind for sound in value.sounds if sound.start <= start < sound.end]
         if heard:
             cues.append((start, end, f"[{'; '.join(heard)}]"))
-    with place.path.open("w") as file:
-        for number, (start, end, text) in enumerate(cues, 1):
-            file.write(f"{number}\n{_clock(start)} --> {_clock(end)}\n{text}\n\n")
-
-
-def _clock(seconds: float) -> str:
-    """As SubRip has it.
-
-    >>> _clock(3723.5)
-    '01:02:03,500'
-    """
-    milliseconds = round(max(0.0, seconds) * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02},{rest % 1000:03}"
+    write_srt(cues, place.path)
 
 
 def _sounds_png(value: Sounds, place: Place) -> None:
