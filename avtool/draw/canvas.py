@@ -153,7 +153,7 @@ def _has_all(font: Any, text: str) -> bool:
     return all(c.isascii() or bytes(font.getmask(c)) != missing for c in text)
 
 
-def fitted(text: str, size: int, room: int) -> str:
+def fitted(text: str, size: int, room: float) -> str:
     """The text, its middle left out where it is too long for its place."""
     text, font = _legible(text, size)
     shown, keep = text, len(text)
@@ -161,6 +161,18 @@ def fitted(text: str, size: int, room: int) -> str:
         keep -= 2
         shown = text[: keep // 2] + "..." + text[-(keep // 2) :]
     return shown
+
+
+def wrapped(text: str, size: int, room: float) -> list[str]:
+    """Lines of a text that fit, broken between words; too long a word loses its middle."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and typeface(size).getlength(longer) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return [fitted(line, size, room) for line in lines]
 
 
 def clock(seconds: float) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from avtool.draw.canvas import fitted, typeface
+from avtool.draw.canvas import fitted, typeface, wrapped
 from avtool.draw.palette import INK_RGB
 from avtool.draw.sheet import FOOT, GREY, HEAD, MARGIN, RIGHT, RULE, SPEAKS_RGB, Sheet
 from avtool.pipelines.ask.values import Reply, Step
@@ -34,11 +33,11 @@ def draw_reply(value: Reply, path: Path, title: str) -> None:
         edge = (at - 1, HEAD - 1, at + picture.width, HEAD + picture.height)
         sheet.draw.rectangle(edge, outline=RULE)
     y = HEAD + 16
-    for line in _lines(value.question, 26, RIGHT - left):
+    for line in wrapped(value.question, 26, RIGHT - left):
         sheet.text(left, y, line, size=26, colour=GREY)
         y += 36
     y += 20
-    for line in _lines(value.answer, 44, RIGHT - left):
+    for line in wrapped(value.answer, 44, RIGHT - left):
         sheet.text(left, y, line, size=44)
         y += 54
     if value.sure is not None:
@@ -48,7 +47,7 @@ def draw_reply(value: Reply, path: Path, title: str) -> None:
         sheet.draw.rounded_rectangle((left, y, full, y + 14), 7, SPEAKS_RGB)
         sheet.text(left + 316, y + 7, f"{value.sure:.0%} sure")
         y += 44
-    for line in _lines(value.why, 21, RIGHT - left):
+    for line in wrapped(value.why, 21, RIGHT - left):
         sheet.grey(left, y + 8, line, size=21)
         y += 30
     if value.steps:
@@ -109,16 +108,3 @@ def _small(sheet: Sheet, value: Reply, step: Step, number: int, x: int, y: int) 
     told = " ".join(step.words[n][0] for n in sorted(most))
     sheet.grey(x, y + 18, f"{number + 1}")
     sheet.text(x + 22, y + 18, fitted(told, 20, SMALL - 22), colour=INK_RGB)
-
-
-def _lines(text: str, size: int, room: int) -> Iterator[str]:
-    """A text broken into lines that fit, a few at most."""
-    font, line = typeface(size), ""
-    for word in text.split():
-        longer = f"{line} {word}".strip()
-        if line and font.getlength(longer) > room:
-            yield fitted(line, size, room)
-            line = word
-        else:
-            line = longer
-    yield fitted(line, size, room)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from avtool.draw.canvas import clock, fitted, typeface
+from avtool.draw.canvas import clock, fitted, wrapped
 from avtool.draw.palette import INK_RGB
 from avtool.draw.sheet import HEAD, MARGIN, RGB, RIGHT, SPEAKS_RGB, Sheet
 from avtool.pipelines.caption.values import NOT_SURE, Captions, Seen, Sentence
@@ -116,18 +116,6 @@ def draw_film(value: Captions, path: Path, title: str) -> None:
             y += 25
             sheet.text(x, y, line, size=20, colour=INK_RGB if seen.sure else DOUBT_RGB)
     sheet.save(path)
-
-
-def wrapped(text: str, size: int, room: float) -> list[str]:
-    """Lines of a text that fit into so many pixels, broken between words."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and typeface(size).getlength(longer) > room:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines
 
 
 def _fitting(picture: Array, wide: int, high: int) -> Image.Image:
