@@ -8,7 +8,6 @@ size, or looks the same, takes up its number.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -20,7 +19,7 @@ from avtool.face.detect import Detector, iou, tiles, whole
 from avtool.face.detect import Square as Tile
 from avtool.face.landmarks import Landmarker, Square, cut
 from avtool.face.tracks import Track
-from avtool.signal.cut import RECENT, is_cut
+from avtool.signal.cut import Cuts
 from avtool.values import Array
 
 KEY = 0.2  # seconds from one look of the detector to the next
@@ -121,8 +120,7 @@ class Tracker:
         self._landmarker = landmarker or Landmarker()
         self._frame = 0
         self._faces: list[_Face] = []
-        self._grey: Array | None = None
-        self._changes: deque[float] = deque(maxlen=RECENT)
+        self._cuts = Cuts()
         self._turn = 0  # whose tiles' turn it is
 
     def step(self, image: Array) -> None:
@@ -165,10 +163,7 @@ class Tracker:
         """Whether a new shot starts."""
         rows, columns = (max(1, n // 48) for n in image.shape[:2])
         grey = image[::rows, ::columns].mean(2, dtype=np.float32)
-        before, self._grey = self._grey, grey
-        if before is None or before.shape != grey.shape:
-            return before is not None
-        return is_cut(np.abs(grey - before), self._changes)
+        return self._cuts.begins(grey)
 
     def _untangle(self, image: Array, looks: dict[_Face, Look]) -> None:
         """Where two meshes fell on one face, the track that looks like it keeps it."""

@@ -13,6 +13,25 @@ LEAST, SUDDEN = 10.0, 4.0  # of 255 that the picture changes on average, and aga
 SHARE = 0.35  # part of the picture that changes by as much; waving hands reach less
 
 
+class Cuts:
+    """Tells of pictures that come one after the other which of them begin a new shot."""
+
+    def __init__(self) -> None:
+        self._before: Array | None = None
+        self._recent: deque[float] = deque(maxlen=RECENT)
+
+    def begins(self, grey: Array) -> bool:
+        """Whether the next picture does; of another size it does, the first one does not.
+
+        Shape:
+            grey: float [rows, columns], brightness 0 to 255, of few places
+        """
+        before, self._before = self._before, grey
+        if before is None or before.shape != grey.shape:
+            return before is not None
+        return is_cut(np.abs(grey - before), self._recent)
+
+
 def is_cut(change: Array, recent: deque[float]) -> bool:
     """Whether a picture begins a new shot; its mean change joins the recent ones.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from avtool.signal.cut import RECENT, is_cut
+from avtool.signal.cut import Cuts
 from avtool.values import Array, Frames
 
 SHORTEST = 0.4  # seconds; a shorter one is a flash
@@ -27,15 +26,13 @@ class Shot:
 
 def shots(frames: Frames, start: float = 0.0) -> Iterator[Shot]:
     """The shots of a film that begins at ``start``, in one pass over its pictures."""
-    recent: deque[float] = deque(maxlen=RECENT)
-    before: Array | None = None
+    cuts = Cuts()
     first, held = 0, _Held()
     count = 0
     for count, image in enumerate(frames.images(), 1):
         rows, columns = (max(1, n // GREY) for n in image.shape[:2])
         grey = image[::rows, ::columns].mean(2, dtype=np.float32)
-        cut = before is not None and is_cut(np.abs(grey - before), recent)
-        before = grey
+        cut = cuts.begins(grey)
         place = count - 1
         if cut and place - first >= SHORTEST * frames.fps:
             yield _shot(frames, start, first, place, held)

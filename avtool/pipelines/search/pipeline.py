@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -24,7 +23,7 @@ from avtool.pipelines.search.index import Entry
 from avtool.pipelines.search.model import Joint
 from avtool.pipelines.search.openwords import OpenWords
 from avtool.pipelines.search.values import Hit, Hits
-from avtool.signal.cut import RECENT, is_cut
+from avtool.signal.cut import Cuts
 from avtool.values import Array
 
 FPS = 4  # pictures a second that are looked at for cuts
@@ -119,15 +118,13 @@ def moments(images: Iterable[Array], start: float) -> Iterator[Moment]:
     Args:
         images: uint8 RGB [224, 224, 3], ``FPS`` a second; start: of the first, in seconds.
     """
-    before: Array | None = None
-    recent: deque[float] = deque(maxlen=RECENT)
+    cuts = Cuts()
     held: list[Array] = []
     first = 0
     for number, image in enumerate(images):
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         grey = cv2.resize(grey, (SMALL, SMALL), interpolation=cv2.INTER_AREA).astype(np.float32)
-        cut = before is not None and is_cut(np.abs(grey - before), recent)
-        before = grey
+        cut = cuts.begins(grey)
         if held and (cut or len(held) >= LONGEST * FPS):
             yield _moment(held, first, start)
             held, first = [], number
