@@ -424,6 +424,10 @@ def test_a_film_is_asked(avtool: Avtool, monkeypatch: pytest.MonkeyPatch) -> Non
     )
     ran = avtool("ask", COCKTAIL, "how many people?")
     assert ran.lines[0].startswith("1 (faces")  # as the file beside it says
+    for damaged in ('{"faces": [', "{}"):
+        Path("cocktail.faces.json").write_text(damaged)
+        ran = avtool("ask", COCKTAIL, "how many people?")
+        assert ran.code == 1 and "faces.json: is not what 'avtool faces' writes" in ran.err
     monkeypatch.setattr("avtool.pipelines.ask.gather.worker", None)  # nobody is asked
     assert avtool("ask", COCKTAIL, "how long is it?").lines[0].startswith("7.00 seconds")
 

@@ -10,6 +10,7 @@ from typing import Any
 from avtool.batch.jobs import Job
 from avtool.batch.request import Request, Tick
 from avtool.batch.worker import Worker
+from avtool.errors import InputError
 from avtool.media import Media
 from avtool.media.image import SUFFIXES
 from avtool.pipelines import pipeline, worker
@@ -77,7 +78,7 @@ def _told(
     beside = job.named(field, ".json")
     whole = (request.start, request.duration) == (0.0, None) and not any(options.values())
     if whole and beside.is_file() and beside.stat().st_mtime >= job.source.stat().st_mtime:
-        return json.loads(beside.read_text())
+        return _written(beside, name, field)
     do, every = worker(name)
     asked = Request(
         pipeline(name).Options(**options),
@@ -92,4 +93,19 @@ def _told(
         part = Job(job.source, job.name, path.with_suffix("").with_suffix(""), {field: [path]})
         made = Worker(partial(do, asked), every and partial(every, asked), debug=True)
         warnings += made(part, tick).warnings
-        return json.loads(path.read_text())
+        return _written(path, name, field)
+
+
+def _written(path: Path, name: str, field: str) -> Any:
+    """The json that a command wrote.
+
+    Raises:
+        InputError: somebody else wrote it, or it is damaged.
+    """
+    try:
+        found = json.loads(path.read_text())
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or field not in found:
+        raise InputError(f"{path}: is not what 'avtool {name}' writes; delete it, or name -o")
+    return found
