@@ -46,6 +46,11 @@ class Kind:
     wide: bool = False
 
     @property
+    def names(self) -> list[str]:
+        """What it is called, in small letters: "Bee, wasp, etc." is bee, wasp and etc."""
+        return [name.strip() for name in self.name.lower().split(",")]
+
+    @property
     def told(self) -> slice:
         """The numbers of the kinds that it is told for."""
         return slice(self.number, (self.last if self.wide else self.number) + 1)

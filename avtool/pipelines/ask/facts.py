@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 
+from avtool.models.vocabulary import words as words_of
 from avtool.models.yamnet import Kind, kinds
 
 CLOSE = 0.8  # how alike a misspelt word of five letters or more is to the one that is meant
@@ -35,42 +36,10 @@ MEANT = {
 WORDS = {word: meant for meant, words in MEANT.items() for word in [meant, *words.split()]}
 KNOWN = (*WORDS, "how", "many", "who", "first", "long", "can", "there", "seen", "visible", "number")
 LEFT_OUT = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "in",
-        "on",
-        "of",
-        "this",
-        "that",
-        "it",
-        "its",
-        "s",
-        "please",
-        "tell",
-        "me",
-        "you",
-        "we",
-        "i",
-        "one",
-        "could",
-        "would",
-        "see",
-        "seen",
-        "visible",
-        "film",
-        "here",
-        "now",
-        "altogether",
-        "total",
-        "at",
-        "all",
-        "any",
-        "time",
-        "shown",
-        "to",
-    ]
+    words_of(
+        "a an the in on of this that it its s please tell me you we i one could would see "
+        "seen visible film here now altogether total at all any time shown to"
+    )
 )
 # A kind of question, and the patterns of its words; ``what`` is a kind of sound.
 PATTERNS: Mapping[str, tuple[str, ...]] = {
@@ -165,8 +134,8 @@ def _sounds() -> Mapping[str, Kind]:
     """Kinds of sound by each of their names: "Bee, wasp, etc." is told by bee and by wasp."""
     found: dict[str, Kind] = {}
     for kind in kinds():
-        for name in kind.name.lower().split(","):
-            found.setdefault(name.strip(), kind)
+        for name in kind.names:
+            found.setdefault(name, kind)
     return found
 
 

@@ -19,8 +19,14 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm, pad
 
 from avtool.models.backbone import CHANNELS, DEEP, Look
+from avtool.models.vocabulary import Vocabulary
 
-FILL, BEGIN, END, UNKNOWN = range(4)  # the first numbers of the vocabulary are no words
+FILL, BEGIN, END, UNKNOWN = (
+    Vocabulary.FILL,
+    Vocabulary.BEGIN,
+    Vocabulary.END,
+    Vocabulary.UNKNOWN,
+)
 VECTOR, CELLS = 1280, CHANNELS[DEEP]  # what the backbone gives
 
 

@@ -152,8 +152,7 @@ def chosen(text: str, kinds: tuple[Kind, ...]) -> list[int]:
     asked = [part.strip().lower() for part in text.split(",") if part.strip()]
     if not asked:
         return [kind.number for kind in yamnet.usual(kinds)]
-    # "Bee, wasp, etc." answers to "bee" and to "wasp".
-    names = [{part.strip().lower() for part in [*k.name.split(","), k.group]} for k in kinds]
+    names = [{*kind.names, kind.group.lower()} for kind in kinds]
     known = set().union(*names)
     for part in asked:
         if part not in known:
