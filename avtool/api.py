@@ -3,8 +3,8 @@
 A new pipeline is a new function without a word here. What its ``run`` asks for by name it is given:
 ``models`` (what its ``load`` gives), ``tracks`` of the faces, ``size`` of the pictures, ``start``
 of the part, and ``source``, the face that is to speak. Where it has ``reading``, that says what is
-read of a video; where it has ``still``, that makes a clip of a photo; where its ``Result`` has
-``picture``, that is drawn.
+read of a video; where it has ``LARGEST``, it takes a photo too, made to fit that; where its
+``Result`` has ``picture``, that is drawn.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def command(name: str) -> Callable[..., Any]:
 def _sources(module: Any) -> dict[str, tuple[Any, str]]:
     if "source" in signature(module.run).parameters:
         return {"source": FACE, "speech": SOUND}
-    if hasattr(module, "still"):
+    if hasattr(module, "LARGEST"):
         return {"source": SIGHT}
     return {"source": VIDEO if module.SPEC.frames else SOUND}
 
@@ -185,8 +185,8 @@ def _video(module: Any, source: Any, wanted: Spec) -> tuple[Clip, dict[str, Any]
     from avtool.media.image import SUFFIXES, read_picture
     from avtool.speakers.tracks import tracks_of
 
-    if hasattr(module, "still") and Path(source).suffix.lower() in SUFFIXES:
-        return module.still(os.fspath(source), read_picture(source, module.LARGEST)), {}
+    if hasattr(module, "LARGEST") and Path(source).suffix.lower() in SUFFIXES:
+        return media.still(os.fspath(source), read_picture(source, module.LARGEST)), {}
     film = media.open(source)
     if hasattr(module, "reading"):
         wanted = module.reading(film, wanted)

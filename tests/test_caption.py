@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 import avtool as package
+from avtool import media
 from avtool.errors import InputError, OutputError
 from avtool.media import Clip
 from avtool.metrics.captions import Cider
@@ -438,7 +439,7 @@ def test_from_python(tmp_path: Path, networks: Models) -> None:
     path = photo(tmp_path / "a.png", drawn())
     found = package.caption(path).captions
     assert isinstance(found, Captions) and not found.film
-    again = pipeline.run(pipeline.still("a", np.asarray(drawn())), models=networks).captions
+    again = pipeline.run(media.still("a", np.asarray(drawn())), models=networks).captions
     assert found.seen[0].text == again.seen[0].text
     with pytest.raises(OutputError, match="no times"):
         save(found, [tmp_path / "a.srt"], name="caption", title="a")

@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -261,6 +262,20 @@ def test_what_was_looked_at_is_not_looked_at_again(avtool: Avtool, photos: Path)
         base.execute("pragma user_version = 99")
         base.execute("alter table files drop column sounds")
     assert "3 done" in avtool("search", "snow", photos, "--index", index).err
+
+
+def test_entries_of_other_weights_are_made_anew(
+    avtool: Avtool, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of either network whose places are kept."""
+    card = weights.card
+    for name in ("joint", "openwords"):
+        avtool("search", "snow", photos)
+        assert "done" not in avtool("search", "snow", photos).err
+        other = replace(card(name), sha256="0" * 64)
+        with monkeypatch.context() as patch:
+            patch.setattr(weights, "card", lambda n, m=name, o=other: o if n == m else card(n))
+            assert "3 done" in avtool("search", "snow", photos).err, name
 
 
 def test_other_files_are_no_index(avtool: Avtool, photos: Path) -> None:

@@ -21,7 +21,7 @@ MOST_PIXELS = 1 << 26  # of a picture, twice of what 8K has
 SLOWEST = Fraction(1, 1000)  # pictures a second; what has fewer is damage, and would last for days
 HELD_BYTES = 64 << 20  # of pictures that are read forwards to be given backwards
 
-__all__ = ["Clip", "Info", "Media", "Spec", "open", "probe"]
+__all__ = ["Clip", "Info", "Media", "Spec", "open", "probe", "still"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,12 @@ class Clip:
         if self.frames is None:
             raise InputError(f"{self.name}: its pictures were not asked for")
         return self.frames
+
+
+def still(name: str, picture: Array) -> Clip:
+    """A picture, uint8 RGB [height, width, 3], as a clip that lasts no time."""
+    height, width, _ = picture.shape
+    return Clip(name, None, Frames(lambda: iter([picture]), Fraction(1), width, height), 0.0)
 
 
 class Media:

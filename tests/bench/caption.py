@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 
+from avtool import media
 from avtool.media.image import SUFFIXES
 from avtool.metrics.calibration import calibration_error
 from avtool.metrics.captions import Words, bleu, cider
@@ -148,7 +149,7 @@ def cost() -> None:
         spent = []
         for _ in range(8):
             began = time.process_time()
-            pipeline.run(pipeline.still("noise", picture), Options(decoder=decoder), models=models)
+            pipeline.run(media.still("noise", picture), Options(decoder=decoder), models=models)
             spent.append(time.process_time() - began)
         print(f"{decoder}: {np.median(spent):.3f} s of one core a picture")
 

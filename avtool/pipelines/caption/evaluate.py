@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from avtool import media
 from avtool.cli.terminal import say
 from avtool.errors import InputError
 from avtool.media.image import read_picture
@@ -38,7 +39,7 @@ def report(data: str, *, beam: int, decoder: str, weights: str | None, as_json: 
     for name in names:
         picture = read_picture(Path(data) / "images" / name, pipeline.LARGEST)
         vectors.append(pipeline.looked(models.backbone, picture).vector[0].numpy())
-        clip = pipeline.still(name, picture)
+        clip = media.still(name, picture)
         told.append(pipeline.run(clip, options, models=models).captions.seen[0].sentences[0].words)
     table = scores(told, references, np.stack(vectors))
     if as_json:

@@ -19,7 +19,7 @@ from avtool.pipelines.caption.doubt import UNSURE, known
 from avtool.pipelines.caption.model import END, Caption
 from avtool.pipelines.caption.shots import Shot, shots
 from avtool.pipelines.caption.values import Captions, Seen, Sentence
-from avtool.values import FPS, Array, Frames
+from avtool.values import FPS, Array
 
 SPEC = Spec(frames=True, fps=Fraction(FPS))
 DECODERS = {"attend": ("attend",), "tell": ("tell",), "both": Caption.DECODERS}
@@ -101,7 +101,7 @@ def run(
     models: Models | None = None,
     start: float = 0.0,
 ) -> Result:
-    """A sentence for each shot of a clip, or for a still picture (see ``still``).
+    """A sentence for each shot of a clip, or for a still picture (see ``media.still``).
 
     Args:
         models: what ``load`` gave; None loads them now.
@@ -116,12 +116,6 @@ def run(
     if not seen:
         raise InputError(f"{clip.name}: has no picture in this part; check --start")
     return Result(Captions(seen, clip.duration != 0, options.decoder))
-
-
-def still(name: str, picture: Array) -> Clip:
-    """A picture, uint8 RGB [height, width, 3], as a clip that lasts no time."""
-    height, width, _ = picture.shape
-    return Clip(name, None, Frames(lambda: iter([picture]), Fraction(1), width, height), 0.0)
 
 
 def looked(backbone: Backbone, picture: Array) -> Look:

@@ -22,7 +22,7 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
         None if Path(job.name).suffix.lower() in SUFFIXES else media.open(job.source, name=job.name)
     )
     if source is None or source.info.format.endswith("_pipe"):  # ffmpeg's of single pictures
-        clip = pipeline.still(job.name, read_picture(job.source, pipeline.LARGEST))
+        clip = media.still(job.name, read_picture(job.source, pipeline.LARGEST))
         start = 0.0
     else:
         if not source.info.video:

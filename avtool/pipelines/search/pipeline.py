@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -72,12 +73,22 @@ class Query:
 
 @dataclass(frozen=True)
 class Models:
-    """The joint embedding, open words, the backbone, and the network of sounds."""
+    """The joint embedding and the backbone; open words and the network of sounds, once they are
+    asked for.
+    """
 
     joint: Joint
-    open: OpenWords
     seen: Seen
-    ear: YAMNet = field(default_factory=YAMNet)
+
+    @cached_property
+    def open(self) -> OpenWords:
+        """Words that no caption taught."""
+        return weights.load(OpenWords)
+
+    @cached_property
+    def ear(self) -> YAMNet:
+        """What hears."""
+        return YAMNet()
 
     @torch.inference_mode()
     def places(self, images: Sequence[Array]) -> tuple[Tensor, Look]:
@@ -92,7 +103,7 @@ def load(path: str | None = None) -> Models:
     Raises:
         InputError: the backbone's package is missing, or the file is no joint embedding.
     """
-    return Models(weights.load(Joint, path), weights.load(OpenWords), Seen.pretrained())
+    return Models(weights.load(Joint, path), Seen.pretrained())
 
 
 def squashed(image: Array) -> Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from avtool.media import Clip
 from avtool.pipelines.search import pipeline
 from avtool.pipelines.search.pipeline import Models, moments, squashed
 from avtool.pipelines.search.values import Tag, Tags
-from avtool.values import Array, Frames
+from avtool.values import Array
 
 SPEC = pipeline.SPEC
 LARGEST = (2000, 2000)  # pixels of a photo that are read
@@ -56,13 +55,6 @@ def load(options: Options = Options(), device: str = "auto") -> Models:
     return pipeline.load(options.weights)
 
 
-def still(name: str, picture: Array) -> Clip:
-    """A picture, uint8 RGB [height, width, 3], as a clip that lasts no time."""
-    image = squashed(picture)
-    height, width, _ = image.shape
-    return Clip(name, None, Frames(lambda: iter([image]), Fraction(1), width, height), 0.0)
-
-
 def run(
     clip: Clip,
     options: Options = Options(),
@@ -70,7 +62,7 @@ def run(
     models: Models | None = None,
     start: float = 0.0,
 ) -> Result:
-    """The words for a clip, or for a still picture (see ``still``).
+    """The words for a clip, or for a still picture (see ``media.still``).
 
     Args:
         models: what ``load`` gave; None loads them now.
@@ -81,7 +73,8 @@ def run(
     """
     if clip.frames is None:
         raise InputError(f"{clip.name}: has no pictures; tag takes a photo or a film")
-    seen = ((moment.at, moment.image) for moment in moments(clip.frames.images(), start))
+    images = map(squashed, clip.frames.images())
+    seen = ((moment.at, moment.image) for moment in moments(images, start))
     return Result(told(seen, models or load(options), options.threshold, options.top))
 
 

@@ -179,9 +179,10 @@ def _same(path: Path, other: str) -> bool:
 
 def _sum(weights: str | None) -> str:
     """Names the weights, so that places of others are not mistaken for theirs."""
-    if weights is None:
-        return shipped.card("joint").sha256[:16]
-    return hashlib.sha256(Path(weights).read_bytes()).hexdigest()[:16]
+    joint = shipped.card("joint").sha256
+    if weights is not None:
+        joint = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    return f"{joint[:16]} {shipped.card('openwords').sha256[:16]}"
 
 
 def _tell(hits: Hits, as_json: bool) -> None:
@@ -225,7 +226,7 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
     """Find the words for one file, and write them."""
     start = 0.0
     if job.source.suffix.lower() in SUFFIXES:
-        clip = tag.still(job.name, read_picture(job.source, tag.LARGEST))
+        clip = media.still(job.name, read_picture(job.source, tag.LARGEST))
     else:
         source = media.open(job.source, name=job.name)
         start = request.start
