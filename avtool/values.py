@@ -100,6 +100,7 @@ class Video:
 
     frames: Frames
     audio: Audio | None
+    note: str = ""  # written into the file, where its sound has none
 
 
 @dataclass(frozen=True, eq=False)
