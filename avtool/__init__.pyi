@@ -13,6 +13,7 @@ from avtool.pipelines.features.spectrogram import Result as SpectrogramResult
 from avtool.pipelines.features.waveform import Result as WaveformResult
 from avtool.pipelines.lips.pipeline import Result as LipsResult
 from avtool.pipelines.localize.pipeline import Result as LocalizeResult
+from avtool.pipelines.refocus.pipeline import Result as RefocusResult
 from avtool.pipelines.search.tag import Result as TagResult
 from avtool.pipelines.separate.pipeline import Result as SeparateResult
 from avtool.pipelines.sounds.pipeline import Result as SoundsResult
@@ -29,6 +30,7 @@ __all__ = [
     "mel",
     "mfcc",
     "open",
+    "refocus",
     "separate",
     "sounds",
     "spectrogram",
@@ -441,6 +443,50 @@ def localize(
     Returns:
         A Result with sources.
         Where the sound comes from.
+
+    Raises:
+        AvtoolError: a source or an option cannot be used.
+    """
+
+def refocus(
+    source: str | PathLike[str],
+    /,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    channel: int | None = None,
+    device: str = "auto",
+    face: int | None = None,
+    speaker: bool = False,
+    blur: float = 1.4,
+    exact: bool = False,
+    depth: str | None = None,
+    right: str | None = None,
+) -> RefocusResult:
+    """One face sharp, everything else out of focus by its depth.
+
+    People are found by their faces and by a mask, how near they are by the size of their faces, and
+    the picture is laid together again as a thin lens with a wide opening would show it.
+
+    Args:
+        source: a photo, or a video file.
+        start: where to begin, in seconds.
+        duration: how much to take, in seconds; None is all.
+        channel: one channel, counted from 1; None is what suits the command.
+        device: where networks run: auto, cpu, cuda or mps.
+        face: the face in focus, counted from 1; None is the largest.
+        speaker: the focus goes to who speaks.
+        blur: the opening, as the f-number of a 50 mm lens: 0.7 (much blur) to 22 (hardly any).
+        exact: a face as far away as the one in focus is as sharp.
+        depth: a photo or a film that is brighter where the picture is nearer, or a .npy of metres.
+        right: the right picture, or film, of a stereo pair.
+
+    Returns:
+        A Result with refocus, audio, focus, tracks, shots, count, stop.
+        Pictures in which one face is sharp, and the sound under them, or None.
+            focus: who is sharp when; tracks: all faces.
+            shots: the same pictures with what was found in them; count: how many, about; stop: the
+                lens's f-number.
 
     Raises:
         AvtoolError: a source or an option cannot be used.

@@ -87,6 +87,18 @@ def test_localize(avtool: Avtool, networks_read: list[str]) -> None:
     assert sorted(networks_read) == sorted(set(networks_read)) and networks_read
 
 
+def test_refocus(avtool: Avtool) -> None:
+    """In the mirror the first face is the other one."""
+    mirrored(COCKTAIL, "mirrored.mp4", 1)
+    flags = ("--face", 1, "--duration", 0.4, "-f", "json", "-o", "out/")
+    both(avtool, "refocus", COCKTAIL, "mirrored.mp4", *flags)
+    own, other = (read(f"out/{name}.refocus.json") for name in ("cocktail", "mirrored"))
+    for one, two in zip(own["pictures"], other["pictures"], strict=True):
+        assert one["blur"]["1"] == two["blur"]["1"] == 0
+        # Of each the same lens, focused on faces of different size.
+        assert abs(one["behind"] - two["behind"]) > 0.2
+
+
 def test_speech2face(avtool: Avtool, networks_read: list[str]) -> None:
     """A voice, and the same by a third higher and shorter: each file has its own numbers."""
     naive("-i", SPEECH, "-af", "asetrate=21600,aresample=16000", "high.wav")

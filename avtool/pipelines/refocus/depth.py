@@ -22,12 +22,12 @@ from avtool.errors import InputError, MediaError
 from avtool.face import Track
 from avtool.media import Media, Spec
 from avtool.media.image import SUFFIXES, read_picture
-from avtool.pipelines.refocus.lens import filled
 from avtool.values import FPS, Array, Frames
 
 PLACE, SIZE = 0.08, 0.6  # seconds over which a face's place, and its size, are averaged
 HELD, FADES = 1.5, 0.5  # seconds that a lost face is thought to stay, and in which it goes then
 WIDEST = 0.16  # of the width: disparities that are looked for
+BORDER = 8  # pixels that are added above and below before two pictures are matched
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,7 @@ def disparity(left: Array, right: Array) -> Array:
     """How many pixels further left the right picture shows each place, float32 [h, w].
 
     Semi-global matching (Hirschmüller 2008), both ways; where the two disagree the picture is
-    hidden from one of the eyes, and is filled from what is around.
+    hidden from one of the eyes, so it is as far away as the farther one of what is beside it.
 
     Shape:
         uint8 [h, w] each.
@@ -138,16 +138,29 @@ def disparity(left: Array, right: Array) -> Array:
         speckleRange=2,
         mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY,
     )
-    edge = ((0, 0), (count, count))  # nothing is matched within so many pixels of the left edge
+    edge = ((BORDER, BORDER), (count, count))  # where nothing is matched
     left, right = (np.pad(each, edge, mode="edge") for each in (left, right))
-    ours = matcher.compute(left, right)[:, count:-count].astype(np.float32) / 16
+    inside = slice(BORDER, -BORDER), slice(count, -count)
+    ours = matcher.compute(left, right)[inside].astype(np.float32) / 16
     theirs = matcher.compute(right[:, ::-1].copy(), left[:, ::-1].copy())
-    theirs = theirs[:, ::-1][:, count:-count].astype(np.float32) / 16
+    theirs = theirs[:, ::-1][inside].astype(np.float32) / 16
     x = np.arange(ours.shape[1]) - ours.round().astype(int)
     there = np.take_along_axis(theirs, np.clip(x, 0, ours.shape[1] - 1), 1)
     agree = (ours >= 0) & (np.abs(ours - there) < 1.5)
-    found = filled(np.repeat(ours[..., None], 3, 2), agree.astype(np.float32))[..., 0]
-    return np.asarray(cv2.medianBlur(np.ascontiguousarray(found), 5))
+    return np.asarray(cv2.medianBlur(_behind(ours, agree), 5))
+
+
+def _behind(values: Array, known: Array) -> Array:
+    """Values [h, w]; those that are not known are the farther one of the next in their row."""
+    width = values.shape[1]
+    places = np.arange(width)
+    last = np.maximum.accumulate(np.where(known, places, -1), 1)
+    following = np.minimum.accumulate(np.where(known, places, width)[:, ::-1], 1)[:, ::-1]
+    held = np.pad(values, ((0, 0), (1, 1)), constant_values=np.inf)
+    found = np.minimum(
+        np.take_along_axis(held, last + 1, 1), np.take_along_axis(held, following + 1, 1)
+    )
+    return np.asarray(np.where(np.isfinite(found), found, 0), np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Before and after, how wide the blur is, what is in focus; and over time in whom the focus lies."""
+"""Before and after, how wide the blur is, what is in focus; in whom the focus lies over time."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ HIGHEST = 560  # pixels of a picture
 
 def draw_sheet(value: Refocused, path: Path, title: str) -> None:
     """Write the sheet as PNG."""
-    single = len(value.moments) == 1
+    first = value.moments[0].before
+    single = len(value.moments) == 1 and first.shape[1] > first.shape[0]
     across = 2 if single else 4
     wide = (RIGHT - MARGIN - (across - 1) * SPACE) // across
-    first = value.moments[0].before
     high = min(HIGHEST, round(wide * first.shape[0] / first.shape[1]))
     rows = 2 if single else len(value.moments)
     film = len(value.blurs) > 1

@@ -24,8 +24,9 @@ from avtool.values import Array
 
 FINE = 3.0  # pixels of a disc, below which a layer is drawn at the picture's own size
 SHARP = 0.7  # pixels of a disc that nobody sees: what is blurred less stays as it is
-BLOOM = 0.85  # how far white stands for more light than it shows: 1 / (1 - BLOOM) times as much
+BLOOM = 0.9  # how far white stands for more light than it shows: 1 / (1 - BLOOM) times as much
 LOOSE = 0.02  # of the short side, around a mask, that may hold hair which it lacks
+UNDER = 0.06  # of the short side: how far what is in focus goes on under what is nearer
 WIDEST = 25  # pixels of a disc, beyond which it is drawn at half the size
 
 
@@ -59,13 +60,15 @@ def refocused(image: Array, layers: Sequence[Layer], sharp: Array, step: float) 
     small = cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA)
     light = cv2.LUT(small, _LIGHT)
     hidden = _hidden(layers)
-    behind = _laid(light, layers[:first], hidden[:first], step)
+    ahead = 1 - layers[0].alpha if first else hidden[last - 1]  # of what is farthest
+    plate = filled(light, _clear(ahead)) if ahead.any() else light
+    behind = _laid(plate, light, layers[:first], hidden[:first], step)
     size = image.shape[1], image.shape[0]
     out: Array = cv2.resize(behind, size, interpolation=cv2.INTER_LINEAR)
     if fine:
         near, focused = hidden[last - 1], np.sum([layers[n].alpha for n in fine], 0)
         picture = _softened(image, layers[first:last], size)
-        _lay_focused(out, picture, small, sharp, focused, near, step)
+        _lay_focused(out, picture, small, _shown(plate), sharp, focused, near)
     if last < len(layers) and fine:
         _lay_front(out, light, layers[last:], hidden[last:], step)
     return out
@@ -80,12 +83,11 @@ def _hidden(layers: Sequence[Layer]) -> list[Array]:
     return found[::-1]
 
 
-def _laid(light: Array, layers: Sequence[Layer], hidden: Sequence[Array], step: float) -> Array:
-    """Blurred layers on each other, the first of them everywhere: uint8 [h, w, 3]."""
-    if not layers:
-        return _shown(light)
-    plate = filled(light, _clear(1 - layers[0].alpha))
-    made = blurred(plate, layers[0].blur / step)
+def _laid(
+    plate: Array, light: Array, layers: Sequence[Layer], hidden: Sequence[Array], step: float
+) -> Array:
+    """Blurred layers on each other, the first of them everywhere, as a plate: uint8 [h, w, 3]."""
+    made = blurred(plate, layers[0].blur / step) if layers else plate
     for layer, covered in zip(layers[1:], hidden[1:], strict=True):
         colour, alpha = _spread(light, layer, covered, step)
         made = made * (1 - alpha) + colour
@@ -104,11 +106,11 @@ def _spread(light: Array, layer: Layer, covered: Array, step: float) -> tuple[Ar
     What nearer layers hide goes on as it is beside them.
     """
     alpha = layer.alpha[..., None]
-    every = np.concatenate([light * alpha, alpha, 1 - covered[..., None]], 2)
-    # Four channels is the most that is blurred at once.
-    soft = blurred(every[..., :4], layer.blur / step)
-    seen = np.maximum(blurred(every[..., 4], layer.blur / step), 0.05)[..., None]
-    share = np.minimum(soft[..., 3:] / seen, 1)
+    soft = blurred(np.concatenate([light * alpha, alpha], 2), layer.blur / step)
+    share = soft[..., 3:]
+    if covered.any():
+        seen = np.maximum(blurred(1 - covered, layer.blur / step), 0.05)
+        share = np.minimum(share / seen[..., None], 1)
     return soft[..., :3] / np.maximum(soft[..., 3:], 1e-4) * share, share
 
 
@@ -126,41 +128,56 @@ def _softened(image: Array, layers: Sequence[Layer], size: tuple[int, int]) -> A
 
 
 def _lay_focused(
-    out: Array, picture: Array, small: Array, sharp: Array, focused: Array, near: Array, step: float
+    out: Array,
+    picture: Array,
+    small: Array,
+    outside: Array,
+    sharp: Array,
+    focused: Array,
+    near: Array,
 ) -> None:
     """Lay what is in focus on what is behind it, in place.
 
     At its edge a pixel is partly of what is behind; it is taken apart into the two first, else the
-    old background would shine around the hair (Forte & Pitié, "F, B, alpha matting", 2020, and
-    Forte, "Approximate fast foreground colour estimation", 2021).
+    old background, ``outside``, uint8 [h, w, 3], would shine around the hair (Forte, "Approximate
+    fast foreground colour estimation", 2021).
     """
     size = out.shape[1], out.shape[0]
-    whole = (sharp >= 1).astype(np.uint8)
-    cv2.copyTo(picture, whole, out)
-    beneath = bool(near.any())
+    cv2.copyTo(picture, (sharp >= 1).astype(np.uint8), out)
     some: Array = (sharp > 0) & (sharp < 1)
-    if beneath:
-        some |= (cv2.resize(near, size) > 0) & (sharp < 1)
+    beneath = _beneath(focused, near, size)
+    if beneath is not None:
+        some |= (beneath > 0) & (sharp < 1)
     rows, columns = np.nonzero(some)
     if not len(rows):
         return
     alpha = sharp[rows, columns][:, None]
-    inside = filled(small.astype(np.float32), np.clip(2 * focused - 1, 0, 1))
-    outside = filled(small.astype(np.float32), _clear(np.minimum(focused + near, 1)))
+    inside = filled(small, np.clip(2 * focused - 1, 0, 1))
+    inside = inside.clip(0, 255).astype(np.uint8)
     ahead, back = (
-        cv2.resize(each.clip(0, 255).astype(np.uint8), size)[rows, columns].astype(np.float32)
-        for each in (inside, outside)
+        cv2.resize(each, size)[rows, columns].astype(np.float32) for each in (inside, outside)
     )
     pixel = picture[rows, columns].astype(np.float32)
     own = np.clip(ahead + alpha * (pixel - alpha * ahead - (1 - alpha) * back), 0, 255)
-    made = alpha * own + (1 - alpha) * out[rows, columns]
-    if beneath:  # what is in focus goes on under what is nearer, which will not hide all of it
-        covered = cv2.resize(near, size)[rows, columns][:, None]
-        goes_on = blurred(np.stack([focused, 1 - near], 2), 24)
-        share = goes_on[..., 0] / np.maximum(goes_on[..., 1], 0.02)
-        share = cv2.resize(np.minimum(share, 1), size)[rows, columns][:, None]
-        made += covered * share * (ahead - out[rows, columns])
+    made: Array = alpha * own + (1 - alpha) * out[rows, columns]
+    if beneath is not None:
+        made += beneath[rows, columns][:, None] * (ahead - out[rows, columns])
     out[rows, columns] = made.clip(0, 255) + 0.5
+
+
+def _beneath(focused: Array, near: Array, size: tuple[int, int]) -> Array | None:
+    """How far what is in focus goes on under what is nearer, which will not hide all of it.
+
+    Shape:
+        focused, near: float32 [h, w]; returns float32 [height, width], or None: nowhere.
+    """
+    if not near.any():
+        return None
+    reach = max(3, round(UNDER * min(near.shape)))
+    seen = np.maximum(cv2.blur(1 - near, (reach, reach)), 0.02)
+    share = near * np.minimum(cv2.blur(focused, (reach, reach)) / seen, 1)
+    share[share < 1 / 64] = 0
+    return np.asarray(cv2.resize(share, size)) if share.any() else None
 
 
 def _lay_front(
@@ -181,24 +198,29 @@ def filled(picture: Array, known: Array) -> Array:
     """A picture whose unknown parts are filled from what is around them, by pulling and pushing.
 
     Shape:
-        picture: float32 [h, w, 3]; known: float32 [h, w], 0 to 1. Returns float32 [h, w, 3].
+        picture: float32 or uint8 [h, w, 3]; known: float32 [h, w], 0 to 1. Returns float32
+        [h, w, 3].
     """
-    whole = np.dstack([picture * known[..., None], known])
-    levels = [whole]
+    size = picture.shape[1], picture.shape[0]
+    told = cv2.multiply(picture, cv2.merge([known] * 3), dtype=cv2.CV_32F)
+    levels = [cv2.merge([*cv2.split(_half(told)), _half(known)])]
     while min(levels[-1].shape[:2]) > 2:
-        high, wide = levels[-1].shape[:2]
-        half = (max(1, wide // 2), max(1, high // 2))
-        levels.append(cv2.resize(levels[-1], half, interpolation=cv2.INTER_AREA))
-    made = levels.pop()
-    made = made[..., :3] / np.maximum(made[..., 3:], 1e-6)
+        levels.append(_half(levels[-1]))
+    coarsest = levels.pop()
+    made: Array = coarsest[..., :3] / np.maximum(coarsest[..., 3:], 1e-6)
     for level in reversed(levels):
         made = cv2.resize(made, level.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        weight = level[..., 3:]
-        sure = np.minimum(weight * 4, 1)  # of a coarse part, a quarter tells its colour well
-        if level is whole:
-            sure = weight
-        made += sure * (level[..., :3] / np.maximum(weight, 1e-6) - made)
-    return np.asarray(made)
+        weight = np.maximum(level[..., 3:], 1e-6)
+        # Of a coarse part, a quarter that is known tells its colour well.
+        made += np.minimum(weight * 4, 1) * (level[..., :3] / weight - made)
+    made = cv2.resize(made, size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(made + known[..., None] * (picture - made))
+
+
+def _half(picture: Array) -> Array:
+    high, wide = picture.shape[:2]
+    size = max(1, wide // 2), max(1, high // 2)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
 
 
 def blurred(picture: Array, diameter: float) -> Array:
@@ -206,9 +228,8 @@ def blurred(picture: Array, diameter: float) -> Array:
     if diameter < 1:
         return picture
     if diameter > WIDEST and min(picture.shape[:2]) > 32:
-        high, wide = picture.shape[:2]
-        half = cv2.resize(picture, (wide // 2, high // 2), interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.resize(blurred(half, diameter / 2), (wide, high)))
+        made = blurred(_half(picture), diameter / 2)
+        return np.asarray(cv2.resize(made, picture.shape[1::-1]))
     return np.asarray(cv2.filter2D(picture, -1, disc(diameter), borderType=cv2.BORDER_REFLECT_101))
 
 

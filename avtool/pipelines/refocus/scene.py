@@ -17,6 +17,7 @@ LENS, FACE = 0.050, 0.18  # metres: the lens's focal length, and a face from its
 BEHIND = 0.4  # of the farthest face's nearness, what is behind everybody
 APART = 0.25  # of a face's nearness, by which others are taken to be away from it at least
 WIDTHS = np.array([0.0, 3.0, 6.0, 11.0, 18.0, 28.0, 42.0, 64.0, 96.0])  # pixels of layers' blurs
+RIM = 0.02  # of the short side: how far a map may be wrong at an edge
 STEPS = 1024  # in which a blur's width is told, from the widest one behind to that in front
 
 
@@ -87,7 +88,7 @@ def scene(
     behind = np.ones_like(mattes.small)
     for number, person in people.items():
         size = nearness(near, person, mattes, person.size)
-        off = lens * (size - focal)
+        off: float = lens * (size - focal)
         if near is None and not exact:
             least = lens * APART * person.size * (1 - focus.get(number, 0.0))
             off = max(off, least) if off > 0 else min(off, -least)
@@ -101,7 +102,8 @@ def scene(
         found.append((lens * (far - focal), 0, behind))
         blurs[0] = lens * (focal - far)
     else:
-        found += [(off, 0, alpha * behind) for off, alpha in _levels(lens * (near - focal))]
+        offs = lens * (_beside(near, behind) - focal)
+        found += [(each, 0, alpha * behind) for each, alpha in _levels(offs)]
     found.sort(key=lambda each: each[0])
     layers = [Layer(alpha, abs(off)) for off, _, alpha in found]
     return Scene(layers, [number for _, number, _ in found], blurs)
@@ -136,6 +138,13 @@ def unit(near: Array, people: Mapping[int, Person], mattes: Mattes) -> float | N
     """What one of a map's nearness is in pixels of a face's height; None where no face tells."""
     told = sum(_within(near, each.box, mattes) for each in people.values())
     return sum(each.size for each in people.values()) / told if told > 0 else None
+
+
+def _beside(near: Array, behind: Array) -> Array:
+    """The same map, in which people's edges are as far away as what is beside them."""
+    side = 2 * max(1, round(RIM * min(near.shape))) + 1
+    kernel = np.ones((side, side), np.uint8)
+    return np.asarray(np.where(cv2.erode(behind, kernel) < 1, cv2.erode(near, kernel), near))
 
 
 def _levels(off: Array) -> list[tuple[float, Array]]:
