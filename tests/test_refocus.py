@@ -21,11 +21,12 @@ from avtool.media.image import read_picture
 from avtool.pipelines.refocus import depth, pipeline
 from avtool.pipelines.refocus.depth import People, Person, disparity, given
 from avtool.pipelines.refocus.focus import PULL, Focus, speakers
-from avtool.pipelines.refocus.lens import FINE, Layer, blurred, disc, filled, refocused
+from avtool.pipelines.refocus.lens import FINE, Layer, blurred, disc, refocused
 from avtool.pipelines.refocus.matte import Matter
 from avtool.pipelines.refocus.model import Selfie
 from avtool.pipelines.refocus.pipeline import NOTE, Options
 from avtool.pipelines.refocus.scene import FACE, LENS, scene
+from avtool.signal.fill import filled
 from avtool.values import Array, Frames
 
 SAMPLES = Path(__file__).parents[1] / "sample_media"
@@ -98,6 +99,14 @@ def test_flat_colours_stay_and_lamps_become_discs() -> None:
     made = refocused(image, [Layer(1 - nobody, 20.0)], np.zeros((120, 160), np.float32), 2)
     assert np.abs(made[:30].astype(int) - (200, 90, 30)).max() <= 1
     assert made[60, 80, 2] > 40 > made[60, 80 + 14, 2]  # a lamp is brighter than a white paper
+
+
+def test_a_depth_between_two_layers_is_as_bright_as_either() -> None:
+    image = np.full((80, 120, 3), (40, 120, 220), np.uint8)
+    part = np.full((40, 60), 0.3, np.float32)
+    stack = [Layer(part, 28.0, True), Layer(1 - part, 18.0, True)]
+    made = refocused(image, stack, np.zeros((80, 120), np.float32), 2)
+    assert np.abs(made.astype(int) - image).max() <= 1
 
 
 def test_what_is_hidden_is_filled_from_beside_it() -> None:

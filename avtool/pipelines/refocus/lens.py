@@ -20,6 +20,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from avtool.signal.fill import filled, half
 from avtool.values import Array
 
 FINE = 3.0  # pixels of a disc, below which a layer is drawn at the picture's own size
@@ -40,6 +41,7 @@ class Layer:
 
     alpha: Array
     blur: float  # diameter of its circle of confusion, in pixels of the picture
+    goes_on: bool = False  # a place may be of this and of the next such layer by parts
 
 
 def refocused(image: Array, layers: Sequence[Layer], sharp: Array, step: float) -> Array:
@@ -60,7 +62,7 @@ def refocused(image: Array, layers: Sequence[Layer], sharp: Array, step: float) 
     small = cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA)
     light = cv2.LUT(small, _LIGHT)
     hidden = _hidden(layers)
-    ahead = 1 - layers[0].alpha if first else hidden[last - 1]  # of what is farthest
+    ahead = _ahead(layers[:first]) if first else hidden[last - 1]  # of what is farthest
     plate = filled(light, _clear(ahead)) if ahead.any() else light
     behind = _laid(plate, light, layers[:first], hidden[:first], step)
     size = image.shape[1], image.shape[0]
@@ -72,6 +74,14 @@ def refocused(image: Array, layers: Sequence[Layer], sharp: Array, step: float) 
     if last < len(layers) and fine:
         _lay_front(out, light, layers[last:], hidden[last:], step)
     return out
+
+
+def _ahead(layers: Sequence[Layer]) -> Array:
+    """How much of the farthest layer is hidden, but by the one that it goes on to, [h, w]."""
+    shown = layers[0].alpha
+    if layers[0].goes_on:
+        shown = shown + next((each.alpha for each in layers[1:] if each.goes_on), np.float32(0))
+    return np.asarray(np.clip(1 - shown, 0, 1))
 
 
 def _hidden(layers: Sequence[Layer]) -> list[Array]:
@@ -194,41 +204,12 @@ def _lay_front(
         cv2.copyTo(made, (share > 0).astype(np.uint8), out)
 
 
-def filled(picture: Array, known: Array) -> Array:
-    """A picture whose unknown parts are filled from what is around them, by pulling and pushing.
-
-    Shape:
-        picture: float32 or uint8 [h, w, 3]; known: float32 [h, w], 0 to 1. Returns float32
-        [h, w, 3].
-    """
-    size = picture.shape[1], picture.shape[0]
-    told = cv2.multiply(picture, cv2.merge([known] * 3), dtype=cv2.CV_32F)
-    levels = [cv2.merge([*cv2.split(_half(told)), _half(known)])]
-    while min(levels[-1].shape[:2]) > 2:
-        levels.append(_half(levels[-1]))
-    coarsest = levels.pop()
-    made: Array = coarsest[..., :3] / np.maximum(coarsest[..., 3:], 1e-6)
-    for level in reversed(levels):
-        made = cv2.resize(made, level.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        weight = np.maximum(level[..., 3:], 1e-6)
-        # Of a coarse part, a quarter that is known tells its colour well.
-        made += np.minimum(weight * 4, 1) * (level[..., :3] / weight - made)
-    made = cv2.resize(made, size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(made + known[..., None] * (picture - made))
-
-
-def _half(picture: Array) -> Array:
-    high, wide = picture.shape[:2]
-    size = max(1, wide // 2), max(1, high // 2)
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
-
-
 def blurred(picture: Array, diameter: float) -> Array:
     """A picture float32 [h, w] or [h, w, n] under a disc so many pixels wide."""
     if diameter < 1:
         return picture
     if diameter > WIDEST and min(picture.shape[:2]) > 32:
-        made = blurred(_half(picture), diameter / 2)
+        made = blurred(half(picture), diameter / 2)
         return np.asarray(cv2.resize(made, picture.shape[1::-1]))
     return np.asarray(cv2.filter2D(picture, -1, disc(diameter), borderType=cv2.BORDER_REFLECT_101))
 

@@ -19,8 +19,8 @@ from avtool.values import Array
 REACH = 4.0  # sides of a face that the network sees around it, across
 ABOVE = 0.35  # of them, above the face's middle
 STEADY = 0.12  # of its region's side, that a face may move until the network looks elsewhere
-NEWEST = 0.2  # least weight of the newest mask in the mean over time
-CHANGED = 0.035  # of white, by which a part of the picture differs if it has moved
+NEWEST = 0.1  # least weight of the newest mask in the mean over time
+CHANGED = 0.06  # of white, by which a part of the picture differs if it has moved
 RADIUS, NOISE = 0.022, 4e-4  # of the guided filter: of the short side; of white, squared
 FURTHER = 0.014  # of the short side, that hair may reach further than the network says
 EDGE = (0.12, 0.88)  # of the filter's answer, what is taken for none and for all

@@ -105,7 +105,7 @@ def scene(
         offs = lens * (_beside(near, behind) - focal)
         found += [(each, 0, alpha * behind) for each, alpha in _levels(offs)]
     found.sort(key=lambda each: each[0])
-    layers = [Layer(alpha, abs(off)) for off, _, alpha in found]
+    layers = [Layer(alpha, abs(off), near is not None and not n) for off, n, alpha in found]
     return Scene(layers, [number for _, number, _ in found], blurs)
 
 
