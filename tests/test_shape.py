@@ -15,7 +15,7 @@ from conftest import Avtool
 from PIL import Image
 
 from avtool.errors import MediaError
-from avtool.pipelines.shape import forms, made, solid, voxnet
+from avtool.pipelines.shape import blocks, forms, made, solid, voxnet
 from avtool.pipelines.shape.cubes import cubes
 from avtool.pipelines.shape.evaluate import part_iou
 from avtool.pipelines.shape.pipeline import Forms, Options, occupied
@@ -151,7 +151,7 @@ def test_a_sheet_is_a_cell_thick_and_overlaps_are_one() -> None:
     one = trimesh.creation.box((1, 1, 1))
     other = one.copy()
     other.apply_translation((0.5, 0, 0))
-    both = trimesh.util.concatenate([one, other])
+    both: Any = trimesh.util.concatenate([one, other])
     surface = Surface(np.array(both.vertices), np.array(both.faces))
     frame = solid.frame_of(surface.vertices, 32)
     volume = (solid.distances(surface, frame).values < 0).sum() * frame.cell**3
@@ -363,10 +363,10 @@ def test_turning_a_grid() -> None:
 def chair() -> Surface:
     """A chair whose parts are known, in the open: seat, back, four legs."""
     pieces = [
-        made.box(-0.25, 0.25, -0.25, 0.25, 0.42, 0.48),
-        made.box(-0.25, 0.25, -0.25, -0.21, 0.48, 0.95),
+        blocks.box(-0.25, 0.25, -0.25, 0.25, 0.42, 0.48),
+        blocks.box(-0.25, 0.25, -0.25, -0.21, 0.48, 0.95),
         *(
-            made.box(x - 0.025, x + 0.025, y - 0.025, y + 0.025, 0, 0.42)
+            blocks.box(x - 0.025, x + 0.025, y - 0.025, y + 0.025, 0, 0.42)
             for x in (-0.22, 0.22)
             for y in (-0.22, 0.22)
         ),

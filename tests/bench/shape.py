@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
+from avtool.errors import MediaError
 from avtool.pipelines.shape import forms, made, solid
 from avtool.pipelines.shape.pipeline import Forms, Options
-from avtool.pipelines.shape.read import read, tidy
+from avtool.pipelines.shape.read import Form, read, tidy
 from avtool.pipelines.shape.values import Points, Surface, Views, Voxels
 from avtool.values import Array
 
@@ -61,11 +62,20 @@ def back(surface: Surface, other: Surface) -> list[float]:
         views,
         Views(views.pictures, views.cameras),
     )
-    meshes = [forms.mesh_of(way, 64) for way in ways]
+    meshes = [returned(way) for way in ways]
     low, size = other.vertices.min(0), np.ptp(other.vertices, axis=0)
     fitted = (other.vertices - low) / size * np.ptp(surface.vertices, axis=0)
     meshes.append(Surface(fitted + surface.vertices.min(0), other.faces))
-    return [iou(full, solid.distances(mesh, frame).values < 0) for mesh in meshes]
+    return [iou(full, solid.distances(mesh, frame).values < 0) if mesh else 0.0 for mesh in meshes]
+
+
+def returned(way: Form) -> Surface | None:
+    """The mesh that a form becomes; None where the program says that it cannot."""
+    try:
+        return forms.mesh_of(way, 64)
+    except MediaError as error:
+        print(error)
+        return None
 
 
 def main() -> None:

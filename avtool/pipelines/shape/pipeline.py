@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 KINDS = ("chair", "table", "lamp", "mug", "head")  # whose parts are known
 LIKE = {"chair": "chair", "table": "table", "desk": "table"}  # of what VoxNet says
 NAMED = 24  # pieces of a mesh that are parts of their own
-CLOUDS, NEAR = 4, 8  # that say a thing's parts, and points that say a face's
+CLOUDS, NEAR = 4, 8  # that say a thing's parts, and points that say a spot's
+SPOTS = 20_000  # on all faces together, by which a face's part is told
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ class Forms:
 
         if isinstance(self.given, Views):
             return self.given
-        return views_of(self.mesh, self._options.views, self._options.view_size)
+        solid = None if self._pieces.closed.all() else self._outside
+        return views_of(self.mesh, self._options.views, self._options.view_size, solid)
 
     @cached_property
     def what(self) -> dict[str, float]:
@@ -256,8 +258,14 @@ def by_network(mesh: Surface, outside: Surface, kind: str, network: PointNet) ->
     names = PARTS[kind]
     likely = likely[:, FIRST[kind] : FIRST[kind] + len(names)]
     tree = cKDTree(places[order.ravel()])
-    _, near = tree.query(mesh.corners.mean(1), NEAR)
-    part: Array = likely[near].sum(1).argmax(1)
+    # A face has what most of it has: it may be large, and its middle close to another part.
+    spots, owner = sampled(mesh.corners, SPOTS, rng)
+    spots = np.concatenate([spots, mesh.corners.mean(1)])
+    owner = np.append(owner, np.arange(len(mesh.faces)))
+    _, near = tree.query(spots, NEAR)
+    votes = np.zeros((len(mesh.faces), len(names)))
+    np.add.at(votes, owner, likely[near].sum(1))
+    part: Array = votes.argmax(1)
     return Parts(mesh, part, names, kind, sure)
 
 

@@ -21,7 +21,7 @@ PARTS = {
     "table": ("top", "legs", "drawers"),
     "lamp": ("base", "pole", "shade"),
     "mug": ("body", "handle"),
-    "head": ("face", "hair", "ears", "neck"),
+    "head": ("face", "hair", "neck"),
 }
 KINDS = tuple(PARTS)
 FIRST = {kind: sum(len(PARTS[k]) for k in KINDS[:n]) for n, kind in enumerate(KINDS)}

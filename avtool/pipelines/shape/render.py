@@ -142,7 +142,7 @@ def corner_normals(surface: Surface) -> Array:
         ],
         1,
     )
-    total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-30)
+    total = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-30)
     each = total[surface.faces]
     smooth = (each * own[:, None]).sum(-1, keepdims=True) > CREASE
     return np.where(smooth, each, own[:, None])
@@ -296,8 +296,14 @@ def linear(colour: Array) -> Array:
     return np.asarray(np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4))
 
 
-def views_of(surface: Surface, count: int, size: int, fine: int = 2) -> Views:
-    """What cameras all around see, spread evenly over the ball (Fibonacci's lattice)."""
+def views_of(
+    surface: Surface, count: int, size: int, solid: Surface | None = None, fine: int = 2
+) -> Views:
+    """What cameras all around see, spread evenly over the ball (Fibonacci's lattice).
+
+    Args:
+        solid: whose depth is told, where the surface is open and cameras would look into it.
+    """
     middle, radius = ball(surface.vertices)
     normals = corner_normals(surface)
     pictures, cameras, depths = [], [], []
@@ -319,6 +325,7 @@ def views_of(surface: Surface, count: int, size: int, fine: int = 2) -> Views:
         alpha = (255 * cover).round().astype(np.uint8)
         pictures.append(np.concatenate([rgb * (alpha > 0), alpha], 2))
         depth = np.full(large.size**2, np.inf, np.float32)
+        hits = hits if solid is None else cast(solid, large)
         depth[hits.pixel] = hits.depth
         depths.append(depth.reshape(size, fine, size, fine).min((1, 3)))
         cameras.append(camera.matrix)
