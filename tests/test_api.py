@@ -37,6 +37,7 @@ COMMANDS -= {
     "show",
     "serve",
     "search",
+    "shape",
     "info",
     "status",
     "doctor",

@@ -78,6 +78,8 @@ class Page:
 
     Args:
         head: a .glb; facts: short ones of it, by name; words: a sentence about it.
+        forms: of a shape, which is then what ``head`` holds: (name there, title, words) of each;
+            views: its pictures on one sheet, uint8 RGB.
         pages: of many files, (address, title, seconds, words, picture as an address) of each.
     """
 
@@ -92,6 +94,8 @@ class Page:
     facts: Mapping[str, str] = field(default_factory=dict)
     words: str = ""
     pages: Sequence[tuple[str, str, float, str, str]] = ()
+    forms: Sequence[tuple[str, str, str]] = ()
+    views: Array | None = None
 
 
 def _html(value: Page, place: Place) -> None:

@@ -96,6 +96,12 @@ def _data(page: Page, file: IO[str]) -> dict[str, Any]:
     if page.head:
         _bytes(file, "head", page.head)
         made["head"] = "head"
+    if page.forms:
+        made["forms"] = [
+            dict(zip(("name", "title", "words"), each, strict=True)) for each in page.forms
+        ]
+    if page.views is not None:
+        made["views"] = pack.webp(page.views, 84)
     if page.pages:
         made["pages"] = page.pages
     return made

@@ -1,4 +1,4 @@
-// made by web/build.mjs of 00016712efac9a0f68d4bded222e876fe08e3729ef790ea75978367d9ebddbe2
+// made by web/build.mjs of 87e7743337c7ded33f3cda65b372d242a0eb27f74c686c25cd354f4155e3e336
 "use strict";
 (() => {
   // data.ts

@@ -46,6 +46,7 @@ export interface Film {
 export interface Data {
   title: string; duration: number; facts: Record<string, string>; words?: string; lanes: Lane[];
   film?: Film; heat?: Heat; head?: string;
+  forms?: { name: string; title: string; words: string }[]; views?: string; // of a shape, which `head` holds
   pages?: [address: string, title: string, seconds: number, words: string, picture: string][];
 }
 

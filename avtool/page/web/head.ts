@@ -8,6 +8,7 @@ import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 import { GLTFLoader } from "three/examples/jsm/loaders/GLTFLoader.js";
 import { bytes, data, make, text } from "./data";
 import { start } from "./main";
+import { shape } from "./shape";
 
 /** A unit's name in words: mouthSmileLeft is "mouth smile left". */
 const words = (unit: string): string => unit.replace(/([A-Z])/g, " $1").toLowerCase();
@@ -20,7 +21,11 @@ function drawer(canvas: HTMLCanvasElement): WebGLRenderer | null {
   }
 }
 
-start((stage) => {
+if (data.forms) {
+  const canvas = make("canvas", { className: "head3d", ariaLabel: "A shape in three dimensions; drag to turn it" });
+  canvas.setAttribute("role", "img");
+  shape(drawer(canvas), canvas);
+} else start((stage) => {
   const canvas = make("canvas", { className: "head3d", ariaLabel: "A head in three dimensions; drag to turn it" });
   canvas.setAttribute("role", "img");
   const found = drawer(canvas);
