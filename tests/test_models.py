@@ -168,7 +168,7 @@ def test_shipped_weights_load_and_are_described(name: str) -> None:
     module, _, network = weights.card(name).network.rpartition(".")
     model = weights.load(getattr(import_module(module), network))
     import_module(weights.card(name).recipe)  # is there
-    assert sum(p.numel() for p in model.parameters()) < 5e6  # two decoders are the most
+    assert sum(p.numel() for p in model.parameters()) < 6e6  # two decoders are the most
     card = Path(weights.__file__).parents[1] / "weights" / f"{name}.md"
     for word in ("Data", "Licence", "Score", "cannot"):
         assert word in card.read_text()

@@ -209,10 +209,12 @@ def test_moments_are_shots_and_parts_of_long_ones() -> None:
     assert [m.start for m in found] == [10, 13, 21, 29]
     assert [m.end for m in found] == [13, 21, 29, 33]
     assert all(m.start <= m.at < m.end and m.end - m.start <= LONGEST for m in found)
-    assert found[0].image.mean() < 60 < 180 < found[1].image.mean()
+    assert found[0].picture.mean() < 60 < 180 < found[1].picture.mean()
     slow = [each for n in range(20) for each in plain(40 + 8 * n, 1)]
     assert len(list(moments(slow, 0.0))) == 1  # it brightens, and is one shot
     assert list(moments([], 0.0)) == []
+    # A dark picture at the beginning is no moment of its own.
+    assert [m.start for m in moments([*plain(10, 1), *plain(200, 12)], 0.0)] == [0.0]
 
 
 # The command

@@ -120,7 +120,8 @@ def doubts(model: Caption, data: Captioned, looks: Looks, outside: dict[str, Pat
         )
         truth = np.repeat([1, 0], [len(inside), len(far)])
         alone = ", ".join(
-            f"{sign} {_auroc(-own[:, n], -theirs[:, n]):.3f}" for n, sign in enumerate(SIGNS)
+            f"{sign} {_auroc(-own[:, n - 4], -theirs[:, n - 4]):.3f}"
+            for n, sign in enumerate(SIGNS)
         )
         print(
             f"{name}: {len(far)} pictures, AUROC {_auroc(inside, far):.3f} ({alone}), "

@@ -12,7 +12,8 @@ from avtool.models.backbone import Look
 from avtool.pipelines.caption.model import BEGIN, END, FILL, UNKNOWN, Caption, State
 
 LONGEST = 22  # words of a sentence, its end too
-POWER = 0.6  # of its length, by which a sentence's logarithm is divided; else short ones win
+AGAIN = 2  # words in a row that a sentence does not say twice; else it can go round in a circle
+POWER = 1.0  # of its length, by which a sentence's logarithm is divided; else short ones win
 
 
 class Said(NamedTuple):
@@ -58,6 +59,7 @@ def beam(
     done = torch.zeros(count, width, dtype=torch.bool)
     for n in range(longest + 1):
         next_, states, attention = _next(model, states, word)
+        _once(next_, words.flatten(0, 1))
         if n == longest:
             next_[:, [k for k in range(size) if k != END]] = -torch.inf
         next_ = next_.view(count, width, size)
@@ -99,6 +101,17 @@ def _next(
         parts.append(logits.log_softmax(1))
     mean = torch.stack(parts).logsumexp(0) - torch.tensor(float(len(parts))).log()
     return mean, after, attention
+
+
+def _once(next_: Tensor, said: Tensor) -> None:
+    """Forbid in ``next_`` [rows, words] what would say a run of ``AGAIN`` words of ``said`` again.
+
+    Paulus et al., "A deep reinforced model for abstractive summarization" (2018), section 2.5.
+    """
+    before = AGAIN - 1
+    for n in range(said.shape[1] - before):
+        alike = (said[:, n : n + before] == said[:, -before:]).all(1)
+        next_[alike, said[alike, n + before]] = -torch.inf
 
 
 def _of(rows: Tensor, beams: Tensor) -> Tensor:

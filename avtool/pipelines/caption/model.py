@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm, pad
+from torch.nn.functional import pad
 
 from avtool.models.backbone import CHANNELS, DEEP, Look
 from avtool.models.vocabulary import Vocabulary
@@ -27,6 +27,7 @@ FILL, BEGIN, END, UNKNOWN = (
     Vocabulary.END,
     Vocabulary.UNKNOWN,
 )
+DROP = 0.4
 VECTOR, CELLS = 1280, CHANNELS[DEEP]  # what the backbone gives
 
 
@@ -87,24 +88,23 @@ class Tell(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.see = nn.Linear(VECTOR, config.embedding)
+        self.see = nn.Linear(VECTOR, 2 * config.hidden)
         self.cell = nn.LSTMCell(config.embedding, config.hidden)
         self.say = nn.Linear(config.hidden, config.embedding)
-        self.drop = nn.Dropout(0.5)
+        self.drop = nn.Dropout(DROP)
         with (
             torch.no_grad()
         ):  # at first it forgets slowly: the picture is seen once, and has to last
             self.cell.bias_hh[config.hidden : 2 * config.hidden] = 1.0
 
     def begin(self, look: Look) -> State:
-        """Having seen pictures."""
-        seen = self.see(self.drop(look.vector))
-        return State(*self.cell(layer_norm(seen, seen.shape[1:])))
+        """Having seen pictures: they are what it remembers."""
+        return State(*torch.tanh(self.see(self.drop(look.vector))).chunk(2, 1))
 
     def step(self, word: Tensor, state: State) -> tuple[Tensor, State, Tensor | None]:
         """From the last word [rows, embedding] to what is said next, [rows, embedding]."""
         hidden, cell = self.cell(self.drop(word), state[:2])
-        return self.say(self.drop(hidden)), State(hidden, cell), None
+        return self.say(self.drop(hidden)) + word, State(hidden, cell), None
 
 
 class Attend(nn.Module):
@@ -121,7 +121,7 @@ class Attend(nn.Module):
         self.gate = nn.Linear(hidden, seen)
         self.cell = nn.LSTMCell(config.embedding + seen, hidden)
         self.say = nn.Linear(hidden + seen, config.embedding)
-        self.drop = nn.Dropout(0.5)
+        self.drop = nn.Dropout(DROP)
 
     def begin(self, look: Look) -> State:
         """Having seen pictures."""
@@ -147,7 +147,8 @@ class Caption(nn.Module):
 
     Shape:
         letters: [letters], the words as bytes of text, a line each
-        mean: [1280], known: [doubt, 1280], spread: [doubt], doubt: [5], as ``doubt.py`` reads them
+        mean: [1280], known: [doubt, 1280], spread: [doubt], doubt: [doubt + 5], as ``doubt.py``
+        reads them
     """
 
     DECODERS = ("attend", "tell")
@@ -164,7 +165,7 @@ class Caption(nn.Module):
         self.register_buffer("mean", torch.zeros(VECTOR))
         self.register_buffer("known", torch.zeros(config.doubt, VECTOR))
         self.register_buffer("spread", torch.ones(config.doubt))
-        self.register_buffer("doubt", torch.zeros(5))
+        self.register_buffer("doubt", torch.zeros(config.doubt + 5))
         self.letters: Tensor
         self.mean: Tensor
         self.known: Tensor

@@ -17,8 +17,8 @@ from avtool.models.backbone import Seen as Backbone
 from avtool.pipelines.caption.beam import LONGEST, beam
 from avtool.pipelines.caption.doubt import UNSURE, known
 from avtool.pipelines.caption.model import END, Caption
-from avtool.pipelines.caption.shots import Shot, shots
 from avtool.pipelines.caption.values import Captions, Seen, Sentence
+from avtool.signal.shots import Shot, shots
 from avtool.values import FPS, Array
 
 SPEC = Spec(frames=True, fps=Fraction(FPS))
@@ -112,7 +112,9 @@ def run(
     """
     frames = clip.pictures()
     models = models or load(options)
-    seen = [_seen(shot, options, models) for shot in shots(frames, start)]
+    seen = [
+        _seen(shot, options, models) for shot in shots(frames.images(), float(frames.fps), start)
+    ]
     if not seen:
         raise InputError(f"{clip.name}: has no picture in this part; check --start")
     return Result(Captions(seen, clip.duration != 0, options.decoder))

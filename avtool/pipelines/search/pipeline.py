@@ -24,14 +24,13 @@ from avtool.pipelines.search.index import Entry
 from avtool.pipelines.search.model import Joint
 from avtool.pipelines.search.openwords import OpenWords
 from avtool.pipelines.search.values import Hit, Hits
-from avtool.signal.cut import Cuts
+from avtool.signal.shots import Shot, shots
 from avtool.values import Array
 
 FPS = 4  # pictures a second that are looked at for cuts
 SPEC = Spec(frames=True, fps=Fraction(FPS), size=(SIZE, SIZE))
 SOUND = Spec(audio=True, rate=RATE)
 LONGEST = 8.0  # seconds of a moment; a longer shot is several
-SMALL = 28  # pixels of a side, by which cuts are seen
 HEARD = 0.4  # probability from which on a sound counts
 APART = 0.5  # seconds that two sounds of a kind are apart
 SURE = 0.5  # that something fits at all
@@ -111,43 +110,13 @@ def squashed(image: Array) -> Array:
     return cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
 
 
-@dataclass(frozen=True, eq=False)
-class Moment:
-    """A shot or a part of one: from ``start`` to ``end`` seconds, and the picture in its middle,
-    uint8 RGB [224, 224, 3], that is seen at ``at``.
-    """
-
-    start: float
-    end: float
-    at: float
-    image: Array
-
-
-def moments(images: Iterable[Array], start: float) -> Iterator[Moment]:
-    """Cut a film into its moments; it holds a few seconds of pictures at a time.
+def moments(images: Iterable[Array], start: float) -> Iterator[Shot]:
+    """A film's shots, long ones in parts.
 
     Args:
         images: uint8 RGB [224, 224, 3], ``FPS`` a second; start: of the first, in seconds.
     """
-    cuts = Cuts()
-    held: list[Array] = []
-    first = 0
-    for number, image in enumerate(images):
-        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        grey = cv2.resize(grey, (SMALL, SMALL), interpolation=cv2.INTER_AREA).astype(np.float32)
-        cut = cuts.begins(grey)
-        if held and (cut or len(held) >= LONGEST * FPS):
-            yield _moment(held, first, start)
-            held, first = [], number
-        held.append(image)
-    if held:
-        yield _moment(held, first, start)
-
-
-def _moment(held: list[Array], first: int, start: float) -> Moment:
-    middle = len(held) // 2
-    begin, end, at = (start + n / FPS for n in (first, first + len(held), first + middle))
-    return Moment(begin, end, at, held[middle])
+    return shots(images, FPS, start, LONGEST)
 
 
 def heard(clip: Clip, ear: YAMNet) -> list[tuple[str, float, float, float]]:
@@ -263,10 +232,13 @@ def ranked(entries: Sequence[Entry], query: Query, asked: Asked, models: Models)
             (asked.open, "kinds", models.open.config.fit),
         ):
             if place is not None:
-                every = np.concatenate([getattr(entry, name) for entry in seen])
-                # Each tells something of its own, so what they add to the log-odds adds up.
-                odds += fit[0] * (every.astype(np.float32) @ place) + fit[1] - PRIOR
-        for n in np.argsort(-odds, kind="stable")[: query.top]:
+                # File by file, which stays in the processor's cache. Each space tells something of
+                # its own, so what they add to the log-odds adds up.
+                near = [getattr(entry, name).astype(np.float32) @ place for entry in seen]
+                odds += fit[0] * np.concatenate(near) + fit[1] - PRIOR
+        least = np.partition(odds, -min(query.top, looked))[-min(query.top, looked)]
+        chosen = np.flatnonzero(odds >= least)
+        for n in chosen[np.argsort(-odds[chosen], kind="stable")][: query.top]:
             number = int(np.searchsorted(firsts, n, "right")) - 1
             entry = seen[number]
             start, end, at = map(float, entry.times[n - firsts[number]])

@@ -74,7 +74,7 @@ def run(
     if clip.frames is None:
         raise InputError(f"{clip.name}: has no pictures; tag takes a photo or a film")
     images = map(squashed, clip.frames.images())
-    seen = ((moment.at, moment.image) for moment in moments(images, start))
+    seen = ((moment.at, moment.picture) for moment in moments(images, start))
     return Result(told(seen, models or load(options), options.threshold, options.top))
 
 

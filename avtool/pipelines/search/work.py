@@ -135,7 +135,7 @@ def entry_of(job: Job, models: Models, request: Request, tick: Tick) -> tuple[En
     if clip.frames is not None:
         for moment in pipeline.moments(clip.frames.images(), 0.0):
             spans.append((moment.start, moment.end, moment.at))
-            place, look = models.places([moment.image])
+            place, look = models.places([moment.picture])
             places.append(place[0].numpy())
             kinds.append(models.open.places(look.kinds)[0].numpy())
     sounds: list[tuple[str, float, float, float]] = []

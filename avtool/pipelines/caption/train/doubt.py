@@ -4,15 +4,16 @@
 --out FOLDER``
 
 FILE is what ``train.caption`` wrote. The pictures of the split dev are of what it knows, those of
-the folder ``--outside`` (drawings, diagrams, rooms) are not; a logistic regression tells them apart
-by the four signs of ``doubt.signs``, both sides counting alike. Writes ``caption.safetensors`` in
-half precision.
+the folders ``--outside`` (drawings, diagrams, rooms) are not; a logistic regression tells them
+apart by ``doubt.signs``, both sides counting alike, and each folder as much as another. Writes
+``caption.safetensors`` in half precision.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def directions(model: Caption, vectors: Tensor) -> None:
 
 
 def signs_of(model: Caption, look: Look) -> Tensor:
-    """The four signs of many pictures, [pictures, 4]."""
+    """The signs of many pictures, [pictures, doubt + 4]."""
     rows = []
     for first in range(0, len(look.vector), BATCH):
         part = Look(*(each[first : first + BATCH] for each in look))
@@ -55,14 +56,16 @@ def signs_of(model: Caption, look: Look) -> Tensor:
     return torch.cat(rows)
 
 
-def fit(model: Caption, inside: Tensor, outside: Tensor) -> None:
+def fit(model: Caption, inside: Tensor, outside: Sequence[Tensor]) -> None:
     """The line through the signs that tells both sides apart."""
     from sklearn.linear_model import LogisticRegression
 
-    x = torch.cat([inside, outside]).numpy()
-    y = np.repeat([1, 0], [len(inside), len(outside)])
+    x = torch.cat([inside, *outside]).numpy()
+    y = np.repeat([1, 0], [len(inside), len(x) - len(inside)])
+    parts = [(len(inside), 0.5), *((len(each), 0.5 / len(outside)) for each in outside)]
+    weight = np.concatenate([np.full(count, len(x) * share / count) for count, share in parts])
     mean, scale = x.mean(0), x.std(0)
-    line = LogisticRegression(C=0.3, class_weight="balanced").fit((x - mean) / scale, y)
+    line = LogisticRegression(C=0.03, max_iter=1000).fit((x - mean) / scale, y, weight)
     slope = line.coef_[0] / scale
     bias = line.intercept_[0] - (slope * mean).sum()
     model.doubt.copy_(torch.tensor([*slope, bias], dtype=torch.float32))
@@ -101,8 +104,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="data folder")
     parser.add_argument("--looks", type=Path, help="what is seen on the pictures [OUT/looks]")
     parser.add_argument("--weights", type=Path, required=True, help="what train.caption wrote")
-    parser.add_argument("--outside", type=Path, required=True, help="folder of other pictures")
-    parser.add_argument("--most", type=int, default=500, help="pictures of it that are taken")
+    parser.add_argument(
+        "--outside", type=Path, required=True, nargs="+", help="folders of other pictures"
+    )
+    parser.add_argument("--most", type=int, default=500, help="pictures of each that are taken")
     parser.add_argument("--out", type=Path, required=True, help="folder of caption.safetensors")
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
@@ -110,8 +115,10 @@ def main(arguments: list[str] | None = None) -> None:
     looks = captioned.looks(data, given.looks or given.out / "looks")
     model = weights.load(Caption, given.weights)
     directions(model, looks_of(data, looks, "train").vector)
-    others = looks_at(pictures(given.outside)[: given.most], Seen.pretrained())
-    fit(model, signs_of(model, looks_of(data, looks, "dev")), signs_of(model, others))
+    backbone = Seen.pretrained()
+    others = [looks_at(pictures(each)[: given.most], backbone) for each in given.outside]
+    inside = signs_of(model, looks_of(data, looks, "dev"))
+    fit(model, inside, [signs_of(model, each) for each in others])
     tensors = {key: value.half().contiguous() for key, value in model.state_dict().items()}
     save_file(
         tensors, given.out / "caption.safetensors", {"config": json.dumps(asdict(model.config))}

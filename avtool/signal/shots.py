@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from avtool.signal.cut import Cuts
-from avtool.values import Array, Frames
+from avtool.values import Array
 
 SHORTEST = 0.4  # seconds; a shorter one is a flash
 HELD = 16  # pictures of a shot from which the one in its middle is taken
@@ -17,34 +18,43 @@ GREY = 56  # rows and columns that are compared
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """From ``start`` to ``end`` seconds; ``picture`` is uint8 RGB [height, width, 3]."""
+    """From ``start`` to ``end`` seconds; ``picture`` is of ``at``, uint8 RGB [height, width, 3]."""
 
     start: float
     end: float
+    at: float
     picture: Array
 
 
-def shots(frames: Frames, start: float = 0.0) -> Iterator[Shot]:
-    """The shots of a film that begins at ``start``, in one pass over its pictures."""
+def shots(
+    images: Iterable[Array], fps: float, start: float = 0.0, longest: float = math.inf
+) -> Iterator[Shot]:
+    """The shots of a film, in one pass over its pictures.
+
+    Args:
+        images: uint8 RGB [height, width, 3], ``fps`` a second; start: of the first, in seconds.
+        longest: seconds of a shot; a longer one is several.
+    """
     cuts = Cuts()
     first, held = 0, _Held()
     count = 0
-    for count, image in enumerate(frames.images(), 1):
+    for count, image in enumerate(images, 1):
         rows, columns = (max(1, n // GREY) for n in image.shape[:2])
         grey = image[::rows, ::columns].mean(2, dtype=np.float32)
         cut = cuts.begins(grey)
         place = count - 1
-        if cut and place - first >= SHORTEST * frames.fps:
-            yield _shot(frames, start, first, place, held)
+        lasts = (place - first) / fps
+        if (cut and lasts >= SHORTEST) or lasts >= longest:
+            yield _shot(fps, start, first, place, held)
             first, held = place, _Held()
         held.add(place, image)
     if count:
-        yield _shot(frames, start, first, count, held)
+        yield _shot(fps, start, first, count, held)
 
 
-def _shot(frames: Frames, start: float, first: int, end: int, held: _Held) -> Shot:
-    fps = float(frames.fps)
-    return Shot(start + first / fps, start + end / fps, held.near((first + end - 1) / 2))
+def _shot(fps: float, start: float, first: int, end: int, held: _Held) -> Shot:
+    place, picture = held.near((first + end - 1) / 2)
+    return Shot(start + first / fps, start + end / fps, start + place / fps, picture)
 
 
 class _Held:
@@ -62,5 +72,5 @@ class _Held:
             del self._pictures[1::2]
             self._step *= 2
 
-    def near(self, place: float) -> Array:
-        return min(self._pictures, key=lambda each: abs(each[0] - place))[1]
+    def near(self, place: float) -> tuple[int, Array]:
+        return min(self._pictures, key=lambda each: abs(each[0] - place))
