@@ -24,7 +24,7 @@ from avtool.errors import InputError
 from avtool.models import weights
 from avtool.pipelines.ask.answers import answered
 from avtool.pipelines.ask.facts import PATTERNS, Fact, sound_of, understood
-from avtool.pipelines.ask.model import SIZE, Ask, Config
+from avtool.pipelines.ask.model import LOOKS, SIDE, SIZE, Ask, Config
 from avtool.pipelines.ask.pipeline import Options, looked, seen, squared
 from avtool.pipelines.ask.train import ask as recipe
 from avtool.pipelines.ask.train.questions import Question, asked
@@ -51,7 +51,7 @@ Some = list[tuple[Scene, list[Question]]]
 def given() -> Some:
     """Scenes as training draws them, each with questions of every kind."""
     rng = Random(7)
-    scenes = [scene(rng) for _ in range(250)]
+    scenes = [scene(rng) for _ in range(300)]
     return [(each, asked(each, rng, 20)) for each in scenes]
 
 
@@ -168,7 +168,7 @@ def test_pictures_show_what_the_answers_say(given: Some) -> None:
             seen = [pixels[int(192 * y), int(192 * x)] for x, y in line]
             assert np.abs(seen[1] - b.paint).max() <= 2  # the middle of what is in front is seen
             behind += 1
-    assert counted > 20 and behind > 60
+    assert counted > 15 and behind > 60
 
 
 def test_held_out_combinations_are_never_shown_nor_named(given: Some) -> None:
@@ -212,7 +212,7 @@ def network() -> Ask:
     return weights.load(Ask)
 
 
-def test_looks_and_words_sum_to_one() -> None:
+def test_an_answer_is_the_same_whatever_is_beside_it() -> None:
     """Whatever the weights; a question is the same beside longer ones and other pictures."""
     torch.manual_seed(0)
     network = Ask(Config()).eval()
@@ -221,40 +221,58 @@ def test_looks_and_words_sum_to_one() -> None:
     words[:, 0, :5] = torch.tensor([3, 9, 20, 31, 40])
     words[:, 1, :9] = torch.arange(11, 20)
     told = network.answer(network.see(pictures), words)
-    assert told.logits.shape == (3, 2, len(ANSWERS)) and told.attention.shape == (3, 2, 4, 64)
-    for shares in (told.attention, told.spoken):
-        assert (shares >= 0).all()
-        torch.testing.assert_close(shares.sum(-1), torch.ones(3, 2, 4))
+    assert told.logits.shape == (3, 2, len(ANSWERS))
+    assert told.fits.shape == (3, 2, LOOKS, SIDE**2) and told.spoken.shape == (3, 2, LOOKS, LONGEST)
+    for shares in (told.fits, told.spoken):
+        assert (shares >= 0).all() and (shares <= 1).all() and shares.std() > 0.01
     assert (told.spoken[:, 0, :, 5:] == 0).all()
     alone = network.answer(network.see(pictures[1:2]), words[1:2, :1])
     torch.testing.assert_close(alone.logits[0, 0], told.logits[1, 0], atol=1e-4, rtol=1e-4)
 
 
 def test_it_answers_new_scenes(network: Ask) -> None:
-    """Nearly nine in ten, of each kind most but where a side is counted; far less if shuffled."""
+    """Nearly all, of each kind most; far less if shuffled."""
     some = recipe.scenes(60, seed=99, questions=20)
     right = recipe.right(network, some)
-    assert len(right) == 10 and {kind for kind in right if right[kind] < 0.65} <= {"side, count"}
+    assert len(right) == 10 and min(right.values()) > 0.8, right
     told_ = [(q.answer, int(row.argmax())) for q, row in recipe.told(network, some)]
-    assert np.mean([ANSWERS[n] == answer for answer, n in told_]) > 0.88
+    assert np.mean([ANSWERS[n] == answer for answer, n in told_]) > 0.96
     pictures = [picture for picture, _ in some]
     moved = [(p, q) for p, (_, q) in zip([*pictures[1:], pictures[0]], some, strict=True)]
     assert np.mean([*recipe.right(network, moved).values()]) < 0.55
 
 
+def test_it_knows_what_it_never_saw_together(network: Ask) -> None:
+    """Red stars and the like, which are in no scene and no question that it learned from."""
+    rng, right = Random(23), []
+    while len(right) < 150:
+        one = scene(rng, held=True)
+        mine = {n for n, each in enumerate(one.things) if (each.colour, each.shape) in HELD}
+        about = [
+            each
+            for each in asked(one, rng, 10, held=True)
+            if mine & {*(each.about or ()), *(each.from_ or ())}
+        ]
+        if about:
+            told_ = recipe.told(network, [(drawn(one), about)])
+            right += [ANSWERS[int(row.argmax())] == q.answer for q, row in told_]
+    assert np.mean(right) > 0.93
+
+
 def test_it_looks_at_what_it_answers_about(network: Ask) -> None:
-    """Last of all, at the thing whose colour is asked for: more than half of the look."""
+    """Last of all, at the thing whose colour is asked for, and at nothing else."""
     rng, inside = Random(17), []
     for one in [scene(rng) for _ in range(40)]:
         for question in asked(one, rng, 3, ["attribute"]):
+            assert question.about
             thing = one.things[question.about[0]]
             *_, steps = seen(network, drawn(one), tokens(question.text))
             cells = steps[-1].cells
-            assert cells.sum() == pytest.approx(1, abs=1e-4)
-            y, x = (np.mgrid[:8, :8] + 0.5) / 8
-            near = np.maximum(abs(x - thing.x), abs(y - thing.y)) < 1.5 / 8
-            inside.append(cells[near].sum())
-    assert np.median(inside) > 0.5
+            y, x = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE
+            near = np.maximum(abs(x - thing.x), abs(y - thing.y)) < 1.5 / SIDE
+            inside.append((cells[near].sum(), cells[~near].sum()))
+    at, elsewhere = np.mean(inside, 0)
+    assert 0.85 < at < 1.1 and elsewhere < 0.15
 
 
 def test_size_and_sides_of_a_picture_do_not_matter(network: Ask) -> None:
@@ -458,10 +476,10 @@ def test_a_scene_is_asked_and_measured(avtool: Avtool) -> None:
     assert ran.code == 0 and ran.lines[0].startswith(f"{answer} (")
     assert "the network for drawn scenes" in ran.lines[0]
     found = json.loads(Path(f"{Path(image).stem}.ask.json").read_text())
-    assert found["answer"] == answer and found["sure"] > 0.5 and len(found["steps"]) == 4
-    for step in found["steps"]:
-        assert np.sum(step["cells"]) == pytest.approx(1, abs=0.01)
-        assert sum(share for _, share in step["words"]) == pytest.approx(1, abs=0.01)
+    assert found["answer"] == answer and found["sure"] > 0.5
+    (look,) = found["steps"]  # it is about one thing
+    assert np.shape(look["cells"]) == (SIDE, SIDE) and 0.5 < np.max(look["cells"]) <= 1
+    assert [word for word, _ in look["words"]] == re.findall(r"\w+", question)
     with Image.open(f"{Path(image).stem}.ask.png") as picture:
         assert picture.height > 900  # the steps are shown
     told = json.loads(avtool("eval", "ask", "scenes", "--json").lines[0])

@@ -150,7 +150,7 @@ def test_doubly_stochastic() -> None:
 
 @pytest.mark.parametrize("names", [("tell",), ("attend",), ("attend", "tell")])
 def test_a_beam_that_is_wide_enough_finds_the_best(tiny: Caption, names: tuple[str, ...]) -> None:
-    """The best of all sentences of up to three words, each looked at."""
+    """The best of all sentences of up to three words that say no two twice, each looked at."""
     power, longest = 0.7, 3
     found = beam(tiny, look(), names, width=80, longest=longest, power=power)
     for picture in range(3):
@@ -163,6 +163,9 @@ def test_a_beam_that_is_wide_enough_finds_the_best(tiny: Caption, names: tuple[s
             every.append((end / (len(before) + 1) ** power, [*before, END]))  # noqa: B023
             if len(before) < longest:
                 for next_ in range(UNKNOWN + 1, 8):
+                    pairs = [*pairwise([*before, next_])]
+                    if len(set(pairs)) < len(pairs):
+                        continue  # none is said twice
                     follow(after, next_, [*before, next_], sum_ + float(logs[0, next_]))
 
         with torch.no_grad():

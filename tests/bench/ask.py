@@ -24,14 +24,14 @@ from random import Random
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, layer_norm
 
 from avtool.metrics.calibration import calibration_error
 from avtool.metrics.localization import auroc
 from avtool.models import weights
 from avtool.models.captioned import read
 from avtool.pipelines.ask import pipeline
-from avtool.pipelines.ask.model import THING, Ask, Seen
+from avtool.pipelines.ask.model import SIDE, THING, Ask, Seen
 from avtool.pipelines.ask.pipeline import Options, looked
 from avtool.pipelines.ask.train import ask as recipe
 from avtool.pipelines.ask.train.ask import Asked, Batch
@@ -100,7 +100,7 @@ def held_out(count: int, seed: int) -> Asked:
         one = scene(rng, held=True)
         mine = {n for n, each in enumerate(one.things) if (each.colour, each.shape) in HELD}
         questions = asked(one, rng, EACH, held=True)
-        chosen = [each for each in questions if mine & {*each.about, *each.from_}]
+        chosen = [each for each in questions if mine & {*(each.about or ()), *(each.from_ or ())}]
         if chosen:
             made.append((drawn(one), chosen))
     return made
@@ -212,8 +212,8 @@ class Blind(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         count = len(batch.words)
-        empty = torch.zeros(count, 64, self.network.config.width), torch.zeros(count, 64, THING)
-        return self.network.answer(Seen(*empty, torch.zeros(count)), batch.words).logits
+        empty = Seen(torch.zeros(count, SIDE**2, THING), torch.zeros(count))
+        return self.network.answer(empty, batch.words).logits
 
 
 class Bag(nn.Module):
@@ -234,8 +234,9 @@ class Bag(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         with torch.no_grad():
-            cells = self.eyes[0].see(batch.pictures).cells
+            cells = self.eyes[0].cells(batch.pictures)
             whole = torch.cat([cells.mean(1), cells.amax(1)], 1)
+            whole = layer_norm(whole, whole.shape[1:])
         joined = self.words(batch.words).sum(2).tanh() * self.picture(whole)[:, None].tanh()
         return self.tell(joined)
 

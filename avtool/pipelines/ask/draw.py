@@ -17,7 +17,8 @@ WIDE, HIGH = 900, 620  # pixels at most: the picture
 SMALL, GAP = 340, 46  # a step's picture, and from one to the next
 TEXT = MARGIN + WIDE + 56  # where the words begin
 DIM = 0.5  # of the light is taken where nothing is looked at
-WORDS = 3  # of a step that are told
+HEARD = 0.5  # how much of a say a word has that is told
+FAINT, CLEAR = 0.1, 0.7  # how well a cell fits that is left dark, and that is lit fully
 
 
 def draw_reply(value: Reply, path: Path, title: str) -> None:
@@ -85,7 +86,7 @@ def _lit(picture: Array, cells: Array, side: int) -> Image.Image:
     image = Image.fromarray(picture).resize(
         (max(1, round(wide * scale)), max(1, round(high * scale))), Image.Resampling.LANCZOS
     )
-    light = np.sqrt(cells / max(float(cells.max()), 1e-9))
+    light = ((cells - FAINT) / (CLEAR - FAINT)).clip(0, 1)
     shade = Image.fromarray((255 * light).astype(np.uint8))
     shade = shade.resize((side, side), Image.Resampling.BICUBIC)
     shade = shade.filter(ImageFilter.GaussianBlur(side / 24))
@@ -104,7 +105,6 @@ def _small(sheet: Sheet, value: Reply, step: Step, number: int, x: int, y: int) 
     small = _lit(value.picture, step.cells, SMALL)
     sheet.image.paste(small, (x, y + 40))
     sheet.draw.rectangle((x - 1, y + 39, x + small.width, y + 40 + small.height), outline=RULE)
-    most = sorted(range(len(step.words)), key=lambda n: -step.words[n][1])[:WORDS]
-    told = " ".join(step.words[n][0] for n in sorted(most))
+    told = " ".join(word for word, say in step.words if say > HEARD)
     sheet.grey(x, y + 18, f"{number + 1}")
     sheet.text(x + 22, y + 18, fitted(told, 20, SMALL - 22), colour=INK_RGB)

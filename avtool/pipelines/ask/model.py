@@ -1,61 +1,63 @@
-"""The network that answers: an LSTM reads the question, a CNN the picture, attention joins them.
+"""The network that answers: an LSTM reads the question, a CNN the picture, looks join them.
 
 A product of the two vectors, as Antol et al., "VQA: Visual Question Answering" (2015), join them,
-forgets where things are. Here the question looks at the picture's cells in steps, each step guided
-by a few of its words and by what was found before, as the cells of Hudson & Manning,
-"Compositional Attention Networks for Machine Reasoning" (2018) do; how it looks is the dot product
-of several heads (Vaswani et al., "Attention Is All You Need", 2017), whose keys are made once a
-picture. As attention is an average and cannot count, each step also gets a sum over cells, each
-behind a gate of its own (Zhang et al., "Learning to Count Objects in Natural Images for Visual
-Question Answering", 2018).
+forgets where things are, and takes what was never seen together (a red star) for what is never
+there. Here the CNN says of each cell which thing has its middle there, property by property, and
+the LSTM which words each of two looks is about. A look is a filter, as the modules of Andreas et
+al., "Neural Module Networks" (2016), but soft throughout: the words of the look vote for a colour,
+a shape, a size, and for where to look from the look before. How well a cell fits is the product of
+these; so each property is learned with any other. The answer is told from what the looks found
+alone: how many, where, and which properties (as Yi et al., "Neural-Symbolic VQA", 2018, part
+seeing from reasoning).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from avtool.pipelines.ask.words import ANSWERS, COLOURS, SHAPES, SIZES, WORDS
+from avtool.pipelines.ask.words import ANSWERS, COLOURS, MOST, SHAPES, SIZES, WORDS
 
 SIZE = 64  # pixels, width and height of the picture
-SIDE = 8  # cells a row
-HEADS = 4
+SIDE = 16  # cells a row
+LOOKS = 2
 PROPERTIES = [len(COLOURS), len(SHAPES), len(SIZES)]
 NAMES = sum(PROPERTIES)
-THING = 1 + NAMES  # of a cell: whether the middle of a thing is there, and which it is
+# Of a cell: whether the middle of a thing is there, whether another hides a part of it, whether it
+# hides a part of another; its names.
+THING = 3 + NAMES
+WAYS = 7  # anywhere; left of, right of, above, below the look before; behind, in front of it
+VOTES = NAMES + len(PROPERTIES) + WAYS  # of a word: for each name, for any of a property, for ways
+SHARP = 4.0  # votes grow so much faster than other weights
+FOUND = 2 + NAMES + MOST + 1  # of a look: where, what, how many
 
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes: of a cell, a word and the memory; looks at the picture; words known; answers."""
+    """Sizes: channels of a cell, of a word; words known; answers."""
 
     width: int = 96
-    steps: int = 4
     words: int = len(WORDS)
     answers: int = len(ANSWERS)
 
     def layout(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Tensors and their shapes, from which all sizes can be read."""
-        yield "place", (SIDE * SIDE, self.width)
         yield "embed.weight", (self.words, self.width)
-        yield "ask.weight", (self.steps * self.width, self.width)
-        yield "tell.3.weight", (self.answers, self.width)
+        yield "tell.4.weight", (self.answers, self.width)
 
 
 class Seen(NamedTuple):
     """What is seen.
 
     Shape:
-        cells: [pictures, 64, width], 8 x 8 from the top left on; things: [pictures, 64, THING],
-        what lies in each; known: [pictures], the logit of a picture being a drawn scene
+        things: [pictures, 256, THING], logits of what lies in each cell, 16 x 16 from the top left
+        on; known: [pictures], the logit of a picture being a drawn scene
     """
 
-    cells: Tensor
     things: Tensor
     known: Tensor
 
@@ -64,14 +66,13 @@ class Answer(NamedTuple):
     """What is told.
 
     Shape:
-        logits: [pictures, questions, answers]; attention: [pictures, questions, steps, 64], over
-        the cells, and spoken: [pictures, questions, steps, words], both sum to one in each step;
-        gates: [pictures, questions, steps, 64], of one head, 0 to 1
+        logits: [pictures, questions, answers]; fits: [pictures, questions, LOOKS, 256], how well
+        each cell is what a look is for; spoken: [pictures, questions, LOOKS, words], how much each
+        word has a say in it; both 0 to 1
     """
 
     logits: Tensor
-    attention: Tensor
-    gates: Tensor
+    fits: Tensor
     spoken: Tensor
 
 
@@ -79,6 +80,7 @@ class Ask(nn.Module):
     """Pictures and questions to answers: ``see`` a picture once, ``answer`` all about it."""
 
     middles: Tensor
+    numbers: Tensor
 
     def __init__(self, config: Config = Config()) -> None:
         super().__init__()
@@ -86,54 +88,43 @@ class Ask(nn.Module):
         width = config.width
         self.look = nn.Sequential(
             _conv(3, 32, 5, 2),  # 32 x 32
+            _Residual(32),
             _conv(32, 64, 3, 2),  # 16 x 16
             _Residual(64),
-            _conv(64, width, 3, 2),  # 8 x 8
+            _conv(64, width, 3, 1),
             _Residual(width),
-        )
-        self.place = nn.Parameter(torch.randn(SIDE * SIDE, width) / 4)
-        row, column = torch.meshgrid(*2 * [torch.linspace(-1, 1, SIDE)], indexing="ij")
-        middles = torch.stack([column.flatten(), row.flatten()], -1)
-        self.register_buffer("middles", middles, persistent=False)  # [64, 2]
-        self.cell = nn.Sequential(
-            nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width), nn.LayerNorm(width)
+            _Residual(width),
         )
         self.known = nn.Sequential(nn.Linear(2 * width, 32), nn.ReLU(), nn.Linear(32, 1))
         self.things = nn.Linear(width, THING)
-        self.name = nn.Linear(THING, width)
+        row, column = torch.meshgrid(*2 * [(torch.arange(SIDE) + 0.5) / SIDE], indexing="ij")
+        middles = torch.stack([column.flatten(), row.flatten()], -1)
+        self.register_buffer("middles", middles, persistent=False)  # [256, 2], parts of the picture
+        self.register_buffer("numbers", torch.arange(MOST + 1.0), persistent=False)
         self.embed = nn.Embedding(config.words, width, 0)
         self.read = nn.LSTM(width, width // 2, batch_first=True, bidirectional=True)
-        self.ask = nn.Linear(width, config.steps * width)
-        self.follow = nn.Linear(width, width)
-        self.choose = nn.Parameter(torch.randn(width) / width**0.5)
-        self.first = nn.Parameter(torch.zeros(width))
-        self.knowledge = nn.Linear(width + 2, 4 * width)
-        self.seek = nn.Sequential(
-            nn.Linear(2 * width + 4 * HEADS, 2 * width),
-            nn.ReLU(),
-            nn.Linear(2 * width, 2 * width),
-        )
-        self.write = nn.Sequential(
-            nn.Linear(4 * width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width)
-        )
-        self.norm = nn.LayerNorm(width)
-        # Of each step besides: counts and places by head, what lies there; and what two share.
-        plain = config.steps * (3 * HEADS + NAMES) + NAMES
+        self.guide = nn.Linear(width, LOOKS)
+        self.votes = nn.Embedding(config.words, VOTES, 0)
+        nn.init.normal_(self.votes.weight, std=0.1)
+        self.kind = nn.Linear(width, 24)
         self.tell = nn.Sequential(
-            nn.Linear((config.steps + 1) * width + plain, width),
+            nn.Linear(24 + LOOKS * FOUND + NAMES, 2 * width),
             nn.ReLU(),
-            nn.Dropout(0.1),
+            nn.Linear(2 * width, width),
+            nn.ReLU(),
             nn.Linear(width, config.answers),
         )
 
     def see(self, pictures: Tensor) -> Seen:
         """Uint8 RGB [pictures, SIZE, SIZE, 3] to what is seen."""
-        x = self.look(pictures.movedim(-1, 1).float() / 127.5 - 1)
-        cells = x.flatten(2).transpose(1, 2)  # [pictures, 64, width]
+        cells = self.cells(pictures)
         whole = torch.cat([cells.mean(1), cells.amax(1)], 1)
-        things = self.things(cells)
-        cells = self.cell(cells + self.place + self.name(self._named(things)))
-        return Seen(cells, things, self.known(whole).squeeze(1))
+        return Seen(self.things(cells), self.known(whole).squeeze(1))
+
+    def cells(self, pictures: Tensor) -> Tensor:
+        """The CNN's: [pictures, 256, width]."""
+        x: Tensor = self.look(pictures.movedim(-1, 1).float() / 127.5 - 1)
+        return x.flatten(2).transpose(1, 2)
 
     def answer(self, seen: Seen, words: Tensor) -> Answer:
         """Several questions about each picture.
@@ -141,54 +132,50 @@ class Ask(nn.Module):
         Args:
             words: numbers [pictures, questions, words], 0 where a question is over.
         """
-        spoken = words != 0
-        there = seen.things[:, None, None, :, 0].sigmoid()  # [p, 1, 1, 64]
-        middles = self.middles.expand(len(words), -1, -1)
-        context, whole = self._question(words, spoken)
-        parts = self.ask(whole).unflatten(2, (self.config.steps, -1))  # [p, q, steps, width]
-        key, value, gate, summed = self.knowledge(torch.cat([seen.cells, middles], -1)).chunk(4, -1)
-        key, value, gate, summed = (
-            x.unflatten(2, (HEADS, -1)).transpose(1, 2) for x in (key, value, gate, summed)
-        )  # each [p, heads, 64, width / heads]
-        root = key.shape[-1] ** 0.5
-        control = torch.zeros_like(whole)
-        memory = self.first.expand_as(whole)
-        named = self._named(seen.things)[:, None, :, 1:]  # [p, 1, 64, names]
-        places = 2 * [whole.new_zeros(*whole.shape[:2], 2 * HEADS)]  # looked at before
-        memories, attention, gates, read, plain = [], [], [], [], []
-        for part in parts.unbind(2):
-            control = part + self.follow(control)  # [p, q, width]
-            chosen = (context @ (control * self.choose)[..., None]).squeeze(-1)
-            chosen = chosen.masked_fill(~spoken, -1e4).softmax(-1)  # [p, q, words]
-            control = (chosen[..., None, :] @ context).squeeze(-2)  # a mean of some words
-            sought = self.seek(torch.cat([control, memory, *places[-2:]], -1))
-            sought = sought.unflatten(2, (2 * HEADS, -1)).transpose(1, 2)
-            looking, counting = sought.chunk(2, 1)  # [p, heads, q, width / heads]
-            looked = (looking @ key.mT / root).softmax(-1)  # [p, heads, q, 64]
-            counted = (counting @ gate.mT / root - 2).sigmoid() * there  # only things count
-            found = (looked @ value).transpose(1, 2).flatten(2)
-            several = (counted @ summed).transpose(1, 2).flatten(2) / 2
-            found = self.write(torch.cat([found, several, memory, control], -1))
-            memory = self.norm(memory + found)
-            places.append((looked @ self.middles).transpose(1, 2).flatten(2))  # [p, q, 2 * heads]
-            names = (looked @ named).mean(1)  # [p, q, names]
-            plain.append((torch.cat([counted.sum(-1).transpose(1, 2), places[-1]], -1), names))
-            memories.append(memory)
-            attention.append(looked.mean(1))
-            gates.append(counted[:, 0])
-            read.append(chosen)
-        shared = plain[1][1] * plain[-1][1]
-        told = self.tell(torch.cat([whole, *memories, *chain(*plain), shared], -1))
-        return Answer(told, *(torch.stack(each, 2) for each in (attention, gates, read)))
+        context, whole = self._question(words)
+        spoken = self.guide(context).sigmoid() * (words != 0)[..., None]  # [p, q, words, LOOKS]
+        votes = spoken.mT @ (SHARP * self.votes(words))  # [p, q, LOOKS, VOTES]
+        names, any_, ways = votes.split([NAMES, len(PROPERTIES), WAYS], -1)
+        there, hidden, hides = seen.things[..., :3].sigmoid()[:, None].unbind(-1)  # [p, 1, 256]
+        named = [each.softmax(-1) for each in seen.things[..., 3:].split(PROPERTIES, -1)]
+        fit = there[:, :, None]  # [p, q, LOOKS, 256]
+        for n, (wanted, property_) in enumerate(
+            zip(names.split(PROPERTIES, -1), named, strict=True)
+        ):
+            chosen = torch.cat([any_[..., n : n + 1] + 2, wanted], -1).softmax(-1)
+            fit = fit * (chosen[..., :1] + chosen[..., 1:] @ property_[:, None].mT)
+        fits, found, what = [], [], []
+        place = fit.new_full((*fit.shape[:2], 2), 0.5)
+        ways = torch.cat([ways[..., :1] + 2, ways[..., 1:]], -1).softmax(-1)
+        for n in range(LOOKS):
+            where = self._where(place, hidden, hides)  # [p, q, 256, WAYS]
+            fits.append(fit[:, :, n] * (where @ ways[:, :, n, :, None])[..., 0])
+            share = fits[-1] / (fits[-1].sum(-1, keepdim=True) + 1e-2)
+            place = share @ self.middles
+            what.append(share @ torch.cat(named, -1))
+            count = fits[-1].sum(-1, keepdim=True)
+            many = (1 - (count - self.numbers).abs()).clamp_min(0)
+            found += [place, what[-1], many]
+        told = self.tell(torch.cat([self.kind(whole), *found, what[0] * what[-1]], -1))
+        return Answer(told, torch.stack(fits, 2), spoken.mT)
 
-    def _named(self, things: Tensor) -> Tensor:
-        """What lies in each cell as probabilities, [pictures, 64, THING]; near 0 of no thing."""
-        told = [part.softmax(-1) for part in things[..., 1:].split(PROPERTIES, -1)]
-        return torch.cat([things[..., :1], *told], -1) * things[..., :1].sigmoid()
+    def _where(self, place: Tensor, hidden: Tensor, hides: Tensor) -> Tensor:
+        """How well each cell lies each way from a place [p, q, 2]: [p, q, 256, WAYS]."""
+        away = self.middles - place[:, :, None]  # [p, q, 256, 2]
+        x, y = (away * 8 * SIDE).unbind(-1)
+        half = 4.0  # of a cell: a thing is not left of itself
+        near = (100 * (0.1 - away.square().sum(-1))).sigmoid()  # a third of the picture
+        sides = [
+            (-x - half).sigmoid(),
+            (x - half).sigmoid(),
+            (-y - half).sigmoid(),
+            (y - half).sigmoid(),
+        ]
+        return torch.stack([torch.ones_like(near), *sides, near * hidden, near * hides], -1)
 
-    def _question(self, words: Tensor, spoken: Tensor) -> tuple[Tensor, Tensor]:
+    def _question(self, words: Tensor) -> tuple[Tensor, Tensor]:
         """Each word where it stands, [p, q, words, width], and the whole, [p, q, width]."""
-        lengths = spoken.sum(-1).clamp_min(1).flatten().cpu()
+        lengths = (words != 0).sum(-1).clamp_min(1).flatten().cpu()
         packed = nn.utils.rnn.pack_padded_sequence(
             self.embed(words).flatten(0, 1), lengths, batch_first=True, enforce_sorted=False
         )
@@ -197,8 +184,7 @@ class Ask(nn.Module):
             out, batch_first=True, total_length=words.shape[2]
         )
         whole = last.transpose(0, 1).flatten(1)
-        context = context.unflatten(0, words.shape[:2]) + self.embed(words)
-        return context, whole.unflatten(0, words.shape[:2])
+        return context.unflatten(0, words.shape[:2]), whole.unflatten(0, words.shape[:2])
 
 
 def _conv(before: int, after: int, kernel: int, step: int) -> nn.Sequential:

@@ -17,11 +17,12 @@ from avtool.pipelines.ask.answers import answered
 from avtool.pipelines.ask.facts import understood
 from avtool.pipelines.ask.model import SIDE, SIZE, Ask
 from avtool.pipelines.ask.values import CANNOT, Known, Person, Reply, Step
-from avtool.pipelines.ask.words import ANSWERS, LONGEST, UNCLEAR, numbers, tokens, unknown
+from avtool.pipelines.ask.words import ANSWERS, LONGEST, UNCLEAR, meant, numbers, said, unknown
 from avtool.values import FPS, Array
 
 SPEC = Spec(frames=True)
-TEMPERATURE = 0.7  # of the answers' logits; tests/bench/ask.py fits it
+TEMPERATURE = 0.95  # of the answers' logits; tests/bench/ask.py fits it
+ALIKE = 0.3  # how little two looks differ that are one
 DRAWN = 0.0  # logit from which on a picture is a scene as the network knows them
 
 
@@ -109,16 +110,16 @@ def looked(picture: Array | None, options: Options, network: Ask) -> Reply:
     def cannot(why: str, steps: Sequence[Step] = ()) -> Reply:
         return Reply(question, CANNOT, "", None, why, picture, steps)
 
-    words = tokens(question)
-    if strange := unknown(words):
+    words = said(question)
+    if strange := unknown([meant(word) for word in words]):
         named = ", ".join(f"'{word}'" for word in strange[:3])
         return cannot(f"it does not know {named}; docs/ask.md lists what can be asked")
     if picture is None:
         return cannot("it has no pictures, and its sound does not tell this")
     if not words or len(words) > LONGEST:
         return cannot(f"a question has 1 to {LONGEST} words")
-    answers, known, steps = seen(network, picture, words)
-    if known < DRAWN:
+    answers, drawn, steps = seen(network, picture, words)
+    if drawn < DRAWN:
         return cannot("it is no drawn scene of the kind that the network knows")
     best = int(answers.argmax())
     sure = float(answers[best])
@@ -134,16 +135,18 @@ def looked(picture: Array | None, options: Options, network: Ask) -> Reply:
 @torch.no_grad()
 def seen(network: Ask, picture: Array, words: Sequence[str]) -> tuple[Array, float, list[Step]]:
     """Probabilities [answers], the logit of its being a scene, and the looks."""
-    device = network.place.device
+    device = network.embed.weight.device
     sees = network.see(torch.from_numpy(squared(picture))[None].to(device))
-    given = torch.tensor([[numbers(list(words))]], device=device)
+    given = torch.tensor([[numbers(list(map(meant, words)))]], device=device)
     answer = network.answer(sees, given)
     sure = (answer.logits[0, 0] / TEMPERATURE).softmax(-1)
-    looks = zip(answer.attention[0, 0].cpu(), answer.spoken[0, 0].cpu(), strict=True)
+    looks = zip(answer.fits[0, 0].cpu(), answer.spoken[0, 0].cpu(), strict=True)
     steps = [
-        Step(list(zip(words, shares.tolist(), strict=False)), cells.view(SIDE, SIDE).numpy())
-        for cells, shares in looks
+        Step(list(zip(words, shares.tolist(), strict=False)), fits.view(SIDE, SIDE).numpy())
+        for fits, shares in looks
     ]
+    if np.abs(steps[0].cells - steps[-1].cells).max() < ALIKE:
+        steps = steps[-1:]  # it had to look for one thing alone
     return sure.cpu().numpy(), float(sees.known), steps
 
 

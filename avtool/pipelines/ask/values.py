@@ -67,8 +67,8 @@ class Step:
     """One look at the picture.
 
     Shape:
-        words: by each word of the question, how much it guided this look; cells: float32 [8, 8],
-        where was looked. Both sum to one.
+        words: by each word of the question, how much of a say it had in this look; cells: float32
+        [16, 16], how well each cell of the picture is what was looked for. Both are 0 to 1.
     """
 
     words: Sequence[tuple[str, float]]

@@ -62,12 +62,17 @@ def tokens(question: str) -> list[str]:
     >>> tokens("What's the COLOR of the big circles?")
     ['what', 'is', 'the', 'colour', 'of', 'the', 'large', 'circle']
     """
+    return [meant(word) for word in said(question)]
+
+
+def said(question: str) -> list[str]:
+    """The words of a question as it has them, in small letters, as many as ``tokens`` gives."""
     text = question.lower().replace("\u2019", "'").replace("what's", "what is")
     text = text.replace("there's", "there is")
-    return [_known(word) for word in re.findall(r"[a-z0-9]+(?:'[a-z]+)?", text)]
+    return re.findall(r"[a-z0-9]+(?:'[a-z]+)?", text)
 
 
-def _known(word: str) -> str:
+def meant(word: str) -> str:
     """A word, its singular, what means the same, or what it was meant to be."""
     for each in (word, PLURALS.get(word, ""), word.removesuffix("s")):
         if each and (each in NUMBERS or each in SAME):

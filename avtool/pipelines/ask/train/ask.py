@@ -32,10 +32,10 @@ from torch.nn.functional import (
 
 from avtool.errors import InputError
 from avtool.metrics.localization import auroc
-from avtool.pipelines.ask.model import SIDE, Answer, Ask, Config, Seen
+from avtool.pipelines.ask.model import LOOKS, PROPERTIES, SIDE, Answer, Ask, Config, Seen
 from avtool.pipelines.ask.train.pictures import other, photographs
 from avtool.pipelines.ask.train.questions import KINDS, Question, asked
-from avtool.pipelines.ask.train.scenes import Scene, drawn, scene, taught
+from avtool.pipelines.ask.train.scenes import Scene, drawn, painted, scene, taught
 from avtool.pipelines.ask.words import (
     ANSWERS,
     COLOURS,
@@ -53,6 +53,7 @@ SIMPLE = ("exist", "count", "attribute")
 TWICE = ("compare", "same", "side", "side, count", "side, exist", "behind")  # look twice
 OFTEN = (*KINDS, "count", *TWICE)  # what is harder is asked twice as often
 EASY = "easy-VQA"
+PAIRED = 10.0  # how much more things count that hide a part of another, or are hidden
 NONE = -100  # no answer, of no question
 ANSWER = {answer: n for n, answer in enumerate(ANSWERS)}
 
@@ -63,6 +64,7 @@ class Recipe:
 
     Args:
         scenes, easy, others: pictures a step: scenes, easy-VQA's, and those that are no scene.
+        paints: scenes in any colours, of which what lies where is learned.
         questions: of a scene.
         simple: part of the time in which only single things are asked about.
         things, looks, known: weights of the losses beside the answers'.
@@ -72,9 +74,10 @@ class Recipe:
     easy: int = 4
     others: int = 5
     questions: int = 14
+    paints: int = 4
     simple: float = 0.06
     things: float = 0.5
-    looks: float = 0.3
+    looks: float = 1.0
     known: float = 0.2
 
 
@@ -84,9 +87,9 @@ class Batch:
 
     Shape:
         pictures: uint8 [pictures, SIZE, SIZE, 3]; words: int [pictures, questions, words];
-        answers: int [pictures, questions], NONE for an empty one; looks: bool [2, pictures,
-        questions, 64], the cells of what an answer is found from, and of what it is about;
-        taught: bool [2, pictures, questions], where that is known
+        answers: int [pictures, questions], NONE for an empty one; looks: bool [pictures,
+        questions, LOOKS, 256], the cells of what an answer is found from, and of what it is about;
+        taught: bool [pictures, questions, LOOKS], where that is known
     """
 
     pictures: Tensor
@@ -110,14 +113,16 @@ class Batch:
             for m, each in enumerate(some):
                 words[n, m] = numbers(tokens(each.text))
                 answers[n, m] = ANSWER[each.answer]
-        looks = np.zeros((2, len(questions), most, SIDE * SIDE), bool)
+        looks = np.zeros((len(questions), most, LOOKS, SIDE * SIDE), bool)
         known = np.zeros(looks.shape[:3], bool)
         for n, (one, some) in enumerate(zip(scenes, questions, strict=False)):
             cells = taught(one)
             for m, each in enumerate(some):
-                known[:, n, m] = each.kind in TWICE, True
-                for row, which in zip(looks, (each.from_, each.about), strict=True):
-                    row[n, m] = np.isin(cells, which)
+                first = each.about if each.from_ is None else each.from_  # or both are one look
+                for look, which in enumerate((first, each.about)):
+                    if which is not None:
+                        known[n, m, look] = True
+                        looks[n, m, look] = np.isin(cells, which)
         arrays = np.stack(pictures), words, answers, looks, known
         return cls(*map(torch.from_numpy, arrays))
 
@@ -156,39 +161,39 @@ def scenes(count: int, seed: int, held: bool = False, questions: int = 10) -> As
 
 
 def things_loss(told: Tensor, scenes: Sequence[Scene]) -> Tensor:
-    """Of what is told of each cell, [scenes, 64, THING]."""
+    """Of what is told of each cell, [scenes, 256, THING]."""
     there = torch.from_numpy(np.stack([taught(each) for each in scenes]))
-    loss = binary_cross_entropy_with_logits(told[..., 0], (there >= 0).float())
-    which = [(each, n) for each, row in zip(scenes, there.tolist(), strict=True) for n in row]
-    found = [each.things[n] for each, n in which if n >= 0]
-    parts = told[there >= 0][:, 1:].split([len(COLOURS), len(SHAPES), len(SIZES)], 1)
+    pairs = [(each, n) for each, row in zip(scenes, there.tolist(), strict=True) for n in row]
+    which = [(each, n) for each, n in pairs if n >= 0]
+    found = [each.things[n] for each, n in which]
+    told_ = told[there >= 0]  # [things, THING]
+    loss = SIDE * binary_cross_entropy_with_logits(told[..., 0], (there >= 0).to(told))
+    order = torch.tensor(
+        [[any(n == pair[end] for pair in each.behind) for end in (0, 1)] for each, n in which]
+    ).to(told_)
+    weight = 1 + PAIRED * order.amax(1, keepdim=True)  # which of two it is, is hard to see
+    loss = loss + binary_cross_entropy_with_logits(told_[:, 1:3], order, weight.expand_as(order))
     names = (
-        [COLOURS.index(each.colour) for each in found],
+        [COLOURS.index(each.colour) if each.colour else NONE for each in found],
         [SHAPES.index(each.shape) for each in found],
         [SIZES.index(each.size) for each in found],
     )
-    for logits, name in zip(parts, names, strict=True):
-        loss = loss + cross_entropy(logits, torch.tensor(name, device=logits.device)) / 3
+    for logits, name in zip(told_[:, 3:].split(PROPERTIES, 1), names, strict=True):
+        wanted = torch.tensor(name, device=logits.device)
+        loss = loss + cross_entropy(logits, wanted) / 3  # of those that have a name
     return loss
 
 
 def looks_loss(told: Answer, batch: Batch, scenes: int) -> Tensor:
     """How far the looks are from what they are to be about, in the first ``scenes`` pictures.
 
-    The second look is for what an answer is found from, the last for what it is about: attention is
-    to lie evenly on those cells, where there are any (cross entropy), and the first head's gates
-    are to be open there alone (binary cross entropy).
+    The first look is for what an answer is found from, the last for what it is about: binary cross
+    entropy of how well each cell fits.
     """
-    loss = told.logits.new_zeros(())
-    for step, cells, known in zip((1, -1), batch.looks, batch.taught, strict=True):
-        known = known[:scenes].to(loss.device)
-        wanted = cells[:scenes].to(loss.device)[known].float()  # [questions, 64]
-        looked, gates = (each[:scenes, :, step][known] for each in (told.attention, told.gates))
-        counts = wanted.sum(-1)
-        each = -(wanted * looked.clamp_min(1e-6).log()).sum(-1) / counts.clamp_min(1)
-        loss = loss + each.sum() / (counts > 0).sum().clamp_min(1)
-        loss = loss + SIDE * binary_cross_entropy(gates, wanted)
-    return loss
+    known = batch.taught[:scenes].to(told.fits.device)
+    wanted = batch.looks[:scenes].to(told.fits)[known]  # [looks, 256]
+    fits = told.fits[:scenes][known].clamp(1e-5, 1 - 1e-5)
+    return SIDE * binary_cross_entropy(fits, wanted)
 
 
 def loss_of(
@@ -199,17 +204,20 @@ def loss_of(
     made = [(drawn(each), asked(each, rng, recipe.questions, kinds)) for each in given]
     made += rng.sample(easy, recipe.easy)
     none = [other(rng, photos) for _ in range(recipe.others)]
+    odd = [painted(scene(rng), rng) for _ in range(recipe.paints)]
     pictures, questions = zip(*made, strict=True)
-    batch = Batch.made([*pictures, *none], questions, given)
-    device = model.place.device
+    batch = Batch.made([*pictures, *none, *map(drawn, odd)], questions, given)
+    device = model.embed.weight.device
     seen = model.see(batch.pictures.to(device))
     told = model.answer(Seen(*(each[: len(made)] for each in seen)), batch.words.to(device))
-    is_scene = torch.zeros(len(seen.known), device=device)
+    is_scene = torch.zeros(len(made) + len(none), device=device)
     is_scene[: len(made)] = 1
     loss = cross_entropy(told.logits.flatten(0, 1), batch.answers.to(device).flatten())
     loss = loss + recipe.looks * looks_loss(told, batch, len(given))
-    loss = loss + recipe.things * things_loss(seen.things[: len(given)], given)
-    return loss + recipe.known * binary_cross_entropy_with_logits(seen.known, is_scene)
+    taught_ = torch.cat([seen.things[: len(given)], seen.things[-len(odd) :]])
+    loss = loss + recipe.things * things_loss(taught_, [*given, *odd])
+    known = binary_cross_entropy_with_logits(seen.known[: len(is_scene)], is_scene)
+    return loss + recipe.known * known
 
 
 @torch.no_grad()
@@ -267,7 +275,7 @@ def main(arguments_: list[str] | None = None) -> None:
     given = arguments("ask", __doc__, 120).parse_args(arguments_)
     given.out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(
-        lambda: Ask(Config()), "ask", given.out, device=given.device, peak=1e-3, average=0.995
+        lambda: Ask(Config()), "ask", given.out, device=given.device, peak=2e-3, average=0.995
     )
     trainer.load()
     train(trainer, given.data, Recipe(), given.minutes)

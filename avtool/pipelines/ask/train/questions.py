@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from avtool.pipelines.ask.model import SIDE
 from avtool.pipelines.ask.train.scenes import HELD, Scene, Thing
 from avtool.pipelines.ask.words import COLOURS, SHAPES, SIZES, UNCLEAR
 
-NEAR = 1 / SIDE  # of the picture: nearer middles are neither left nor right
+NEAR = 1 / 8  # of the picture: nearer middles are neither left nor right
 ASKED = ("colour", "shape", "size")
 VALUES = {"colour": COLOURS, "shape": SHAPES, "size": SIZES}
 SIDES = {"left of": (-1, 0), "right of": (1, 0), "above": (0, -1), "below": (0, 1)}
@@ -26,12 +25,13 @@ SAID = {
     "above": ("above",),
     "below": ("below",),
 }
+HOW = "more", "fewer", "as many"
 MANY = (1, 1, 1, 2, 2, 2, 3)  # properties by which something is told
 TRIES = 24  # to find a question that has the answer
 
 Filter = dict[str, str]  # what a thing has to have, by property
 # A question, its answer, the things it is about, and those that they are found from.
-Made = tuple[str, str, Sequence[Thing], Sequence[Thing]]
+Made = tuple[str, str, Sequence[Thing] | None, Sequence[Thing] | None]
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Question:
 
     Args:
         about: the numbers of the things that the answer is about; from_: of those that they are
-            found from, as the circle of "left of the circle".
+            found from, as the circle of "left of the circle". None is of questions without such.
     """
 
     text: str
     answer: str
     kind: str
-    about: tuple[int, ...] = ()
-    from_: tuple[int, ...] = ()
+    about: tuple[int, ...] | None = None
+    from_: tuple[int, ...] | None = None
 
 
 def matches(thing: Thing, wanted: Filter) -> bool:
@@ -68,12 +68,12 @@ class Asker:
 
     def __init__(self, scene: Scene, rng: Random, held: bool = False) -> None:
         self.scene, self.things, self.rng, self.held = scene, scene.things, rng, held
-        self.yes, self.number, self.size = False, 0, SIZES[0]
+        self.yes, self.number, self.size, self.how = False, 0, SIZES[0], HOW[0]
 
     def one(self, kind: str) -> Question | None:
         """A question of a kind; None where the scene gives none."""
         self.yes, self.size = self.rng.random() < 0.5, self.rng.choice(SIZES)
-        self.number = self.rng.randrange(5)
+        self.number, self.how = self.rng.randrange(5), self.rng.choice(HOW)
         for _ in range(TRIES):
             made = KINDS[kind](self)
             if made is not None:
@@ -81,7 +81,9 @@ class Asker:
                 return Question(text, answer, kind, self._numbers(about), self._numbers(beside))
         return None
 
-    def _numbers(self, things: Sequence[Thing]) -> tuple[int, ...]:
+    def _numbers(self, things: Sequence[Thing] | None) -> tuple[int, ...] | None:
+        if things is None:
+            return None
         return tuple(n for n, each in enumerate(self.things) if any(each is one for one in things))
 
     def _fitting(self, *wanted: Filter) -> list[Thing]:
@@ -153,9 +155,9 @@ class Asker:
         what = self._said(wanted)
         if self.rng.random() < 0.15:
             no = self._pick(("is there no {}?", "is there not a {}?"))
-            return no.format(what), "no" if there else "yes", self._fitting(wanted), ()
+            return no.format(what), "no" if there else "yes", self._fitting(wanted), None
         asked = ("is there a {}?", "is there a {} in the image?", "does the image contain a {}?")
-        return self._pick(asked).format(what), "yes" if there else "no", self._fitting(wanted), ()
+        return self._pick(asked).format(what), "yes" if there else "no", self._fitting(wanted), None
 
     def count(self) -> Made | None:
         pattern = self._pattern() if self.rng.random() < 0.85 else []
@@ -168,7 +170,7 @@ class Asker:
             return None
         asked = ("how many {} are there?", "how many {} are in the image?")
         text = self._pick(asked).format(self._said(wanted, many=True))
-        return text, str(target), self._fitting(wanted), ()
+        return text, str(target), self._fitting(wanted), None
 
     def attribute(self) -> Made | None:
         thing, asked = self._some(), self._pick(ASKED)
@@ -181,7 +183,7 @@ class Asker:
         texts = [f"what {asked} is the {what}?", f"what is the {asked} of the {what}?"]
         if asked == "size":
             texts.append(f"is the {what} small or large?")
-        return self._pick(texts), getattr(thing, asked), [thing], ()
+        return self._pick(texts), getattr(thing, asked), [thing], None
 
     def compare(self) -> Made | None:
         """More, fewer, or as many."""
@@ -198,8 +200,7 @@ class Asker:
         if sides[0] == sides[1]:
             return None
         first, second = (_count(self.things, side) for side in sides)
-        how = self._pick(("more", "fewer", "as many"))
-        yes = self.yes
+        how, yes = self.how, self.yes
         true = {"more": first > second, "fewer": first < second, "as many": first == second}[how]
         if true != yes or (how != "as many" and first == second and self.rng.random() < 0.6):
             return None
@@ -211,6 +212,9 @@ class Asker:
     def same(self) -> Made | None:
         """Whether two things share a property."""
         (a, b), asked = self._two(), self._pick(ASKED)
+        values = [getattr(thing, asked) for thing in self.things]
+        if not 1 < len(set(values)) < len(values):  # else the scene gives one of the answers alone
+            return None
         first, second = self._thing(a, asked), self._thing(b, asked)
         yes = self.yes
         if first is None or second is None or (getattr(a, asked) == getattr(b, asked)) != yes:
@@ -300,9 +304,9 @@ class Asker:
         what = self._said(wanted)
         if self.rng.random() < 0.3:
             side = self._pick([each for n in SIDES for each in SAID[n]] + ["behind", "in front of"])
-            return f"what {asked} is the thing {side} the {what}?", UNCLEAR, found, ()
+            return f"what {asked} is the thing {side} the {what}?", UNCLEAR, None, found
         what = what.replace("shape", "thing") if asked == "shape" else what
-        return f"what {asked} is the {what}?", UNCLEAR, found, ()
+        return f"what {asked} is the {what}?", UNCLEAR, found, None
 
 
 KINDS: dict[str, Callable[[Asker], Made | None]] = {

@@ -32,6 +32,7 @@ HELD: frozenset[tuple[str, str]] = frozenset(
 HALF = {"small": 5.5 / SIZE, "large": 9.0 / SIZE}  # from the middle to the farthest corner
 FINER = 4  # drawn so much larger, then averaged
 HIDDEN = 0.06, 0.4  # share of a thing that one before it hides
+ODD = 90  # from any colour to the ground, and to those that are held out, in steps of RGB
 PAIRS = 0.6  # of scenes: some thing hides a part of another
 
 
@@ -176,8 +177,24 @@ def _hides(thing: Thing, hidden: Thing) -> bool:
     return bool(HIDDEN[0] <= share <= HIDDEN[1])
 
 
+def painted(scene: Scene, rng: Random) -> Scene:
+    """The scene in any colours, which have no name: so a shape is a shape in all of them.
+
+    A shape that is held out in some colours is in none that is near them.
+    """
+    things = []
+    for thing in scene.things:
+        far = [PAINT[colour] for colour, shape in HELD if shape == thing.shape]
+        while True:
+            paint = (rng.randrange(256), rng.randrange(256), rng.randrange(256))
+            if all(math.dist(paint, each) > ODD for each in (scene.ground, *far)):
+                break
+        things.append(replace(thing, colour="", paint=paint))
+    return replace(scene, things=tuple(things))
+
+
 def taught(scene: Scene) -> Array:
-    """Of each cell: -1, or the number of the thing whose middle it holds. Int [64]."""
+    """Of each cell: -1, or the number of the thing whose middle it holds. Int [256]."""
     cells = np.full(SIDE * SIDE, -1)
     for n, thing in enumerate(scene.things):
         cells[int(thing.y * SIDE) * SIDE + int(thing.x * SIDE)] = n
