@@ -23,7 +23,7 @@ from typing import Any
 import typer
 
 ROOT = Path(__file__).parents[1]
-LONGEST = 200  # lines of the README
+LONGEST = 215  # lines of the README
 WIDEST = 100  # characters of a line, except in tables, code and pictures
 
 
