@@ -459,6 +459,7 @@ NETWORKS = {  # the commands that run some, and what they take
     "separate": ["cocktail.mp4"],
     "localize": ["knock.mp4"],
     "lips": ["face.png", "speech.wav"],
+    "refocus": ["cocktail.mp4"],
     "speech2face": ["speech.wav"],
 }
 
