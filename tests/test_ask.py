@@ -244,7 +244,8 @@ def test_it_answers_new_scenes(network: Ask) -> None:
 
 def test_it_knows_what_it_never_saw_together(network: Ask) -> None:
     """Red stars and the like, which are in no scene and no question that it learned from."""
-    rng, right = Random(23), []
+    rng = Random(23)
+    right: list[bool] = []
     while len(right) < 150:
         one = scene(rng, held=True)
         mine = {n for n, each in enumerate(one.things) if (each.colour, each.shape) in HELD}

@@ -15,6 +15,7 @@ import numpy as np
 from avtool.errors import InputError, MediaError
 from avtool.face import Track, track
 from avtool.media import Clip, Media, Spec
+from avtool.models import weights
 from avtool.pipelines.refocus.depth import Given, People, Person, given
 from avtool.pipelines.refocus.focus import Focus, speakers
 from avtool.pipelines.refocus.lens import refocused
@@ -120,6 +121,7 @@ def load(options: Options = Options(), device: str = "auto") -> Models:
     Raises:
         InputError: there is no such device. MediaError: the depth cannot be read.
     """
+    weights.device(device)  # told also where none of these networks runs on it
     heard = hearing.load(device=device) if options.speaker else None
     return Models(Selfie(), heard, given(options.depth, options.right))
 
