@@ -44,7 +44,9 @@ def _checks() -> Iterator[Check]:
     yield from _ffmpeg_checks()
     for name in ("numpy", "ducc0", "soundfile", "soxr", "av", "pillow", "ffmpeg-python", "librosa"):
         yield _version(name)
-    for name in ("ai-edge-litert", "opencv-python-headless", "safetensors", "torch"):
+    for name in ("ai-edge-litert", "opencv-python-headless", "scikit-image", "trimesh"):
+        yield _version(name)
+    for name in ("safetensors", "torch"):
         yield _version(name)
     yield Check("device", _device())
     yield from _networks()
