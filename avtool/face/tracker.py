@@ -120,14 +120,14 @@ class Tracker:
         self._landmarker = landmarker or Landmarker()
         self._frame = 0
         self._faces: list[_Face] = []
-        self._cuts = Cuts()
+        self._cuts = Cuts(48)
         self._turn = 0  # whose tiles' turn it is
 
     def step(self, image: Array) -> None:
         """Look at the next picture, uint8 RGB [height, width, 3]."""
         frame = self._frame
         self._frame += 1
-        is_cut = self._is_cut(image)
+        is_cut = self._cuts.begins(image)
         if is_cut:
             for face in self._faces:
                 face.lost = face.cut = True
@@ -158,12 +158,6 @@ class Tracker:
             or frame - face.last <= NEAR * self._fps
             or frame < self._fps
         ]
-
-    def _is_cut(self, image: Array) -> bool:
-        """Whether a new shot starts."""
-        rows, columns = (max(1, n // 48) for n in image.shape[:2])
-        grey = image[::rows, ::columns].mean(2, dtype=np.float32)
-        return self._cuts.begins(grey)
 
     def _untangle(self, image: Array, looks: dict[_Face, Look]) -> None:
         """Where two meshes fell on one face, the track that looks like it keeps it."""

@@ -60,6 +60,12 @@ def srgb(light: Array) -> Array:
     return np.round(255 * shown).astype(np.uint8)
 
 
+def linear(colour: Array) -> Array:
+    """Colours of IEC 61966-2-1, 0 to 255, of any shape, as linear light."""
+    part = np.asarray(colour) / 255
+    return np.asarray(np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4))
+
+
 @cache
 def table(wrap: Colour, gloss: float, power: float) -> Array:
     """Light by the normal's x and y, float32 [256 * 256, 2, 2, 3].

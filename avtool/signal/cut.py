@@ -14,18 +14,25 @@ SHARE = 0.35  # part of the picture that changes by as much; waving hands reach 
 
 
 class Cuts:
-    """Tells of pictures that come one after the other which of them begin a new shot."""
+    """Tells of pictures that come one after the other which of them begin a new shot.
 
-    def __init__(self) -> None:
+    Args:
+        places: rows and columns that are compared, about.
+    """
+
+    def __init__(self, places: int = 56) -> None:
+        self._places = places
         self._before: Array | None = None
         self._recent: deque[float] = deque(maxlen=RECENT)
 
-    def begins(self, grey: Array) -> bool:
+    def begins(self, image: Array) -> bool:
         """Whether the next picture does; of another size it does, the first one does not.
 
         Shape:
-            grey: float [rows, columns], brightness 0 to 255, of few places
+            image: uint8 RGB [height, width, 3]
         """
+        rows, columns = (max(1, n // self._places) for n in image.shape[:2])
+        grey = image[::rows, ::columns].mean(2, dtype=np.float32)
         before, self._before = self._before, grey
         if before is None or before.shape != grey.shape:
             return before is not None

@@ -6,14 +6,11 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from avtool.signal.cut import Cuts
 from avtool.values import Array
 
 SHORTEST = 0.4  # seconds; a shorter one is a flash
 HELD = 16  # pictures of a shot from which the one in its middle is taken
-GREY = 56  # rows and columns that are compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +36,7 @@ def shots(
     first, held = 0, _Held()
     count = 0
     for count, image in enumerate(images, 1):
-        rows, columns = (max(1, n // GREY) for n in image.shape[:2])
-        grey = image[::rows, ::columns].mean(2, dtype=np.float32)
-        cut = cuts.begins(grey)
+        cut = cuts.begins(image)
         place = count - 1
         lasts = (place - first) / fps
         if (cut and lasts >= SHORTEST) or lasts >= longest:

@@ -145,15 +145,16 @@ class Ask(nn.Module):
             chosen = torch.cat([any_[..., n : n + 1] + 2, wanted], -1).softmax(-1)
             fit = fit * (chosen[..., :1] + chosen[..., 1:] @ property_[:, None].mT)
         fits, found, what = [], [], []
+        every = torch.cat(named, -1)  # [p, 256, NAMES]
         place = fit.new_full((*fit.shape[:2], 2), 0.5)
         ways = torch.cat([ways[..., :1] + 2, ways[..., 1:]], -1).softmax(-1)
         for n in range(LOOKS):
             where = self._where(place, hidden, hides)  # [p, q, 256, WAYS]
             fits.append(fit[:, :, n] * (where @ ways[:, :, n, :, None])[..., 0])
-            share = fits[-1] / (fits[-1].sum(-1, keepdim=True) + 1e-2)
-            place = share @ self.middles
-            what.append(share @ torch.cat(named, -1))
             count = fits[-1].sum(-1, keepdim=True)
+            share = fits[-1] / (count + 1e-2)
+            place = share @ self.middles
+            what.append(share @ every)
             many = (1 - (count - self.numbers).abs()).clamp_min(0)
             found += [place, what[-1], many]
         told = self.tell(torch.cat([self.kind(whole), *found, what[0] * what[-1]], -1))

@@ -27,7 +27,6 @@ class Moments:
         self, focus: Focus, tracks: Sequence[Track], count: int, fps: Fraction, stop: float
     ) -> None:
         self._focus, self._fps, self._stop, self._count = focus, fps, stop, count
-        self._portraits = {each.face: each.portrait for each in tracks}
         self._wanted = sorted(self._places(tracks))
         self._kept: dict[int, Moment] = {}
         self._blurs: list[dict[int, float]] = []
@@ -76,6 +75,4 @@ class Moments:
     def value(self) -> Refocused:
         """What was kept."""
         moments = [self._kept[n] for n in sorted(self._kept)]
-        return Refocused(
-            moments, self._focus.turns, self._blurs, self._portraits, self._fps, self._stop
-        )
+        return Refocused(moments, self._focus.turns, self._blurs, self._fps, self._stop)

@@ -35,7 +35,6 @@ NOTE = "Altered: the focus of these pictures was changed by avtool refocus."
 LARGEST = (16_000, 16_000)  # pixels of a photo: any
 FILM, PHOTO = 360, 720  # pixels of the short side in which layers of a film, of a photo are made
 STOPS = (0.7, 22.0)  # the openings that there are
-GREY = 56  # rows and columns that tell a cut
 
 
 @dataclass(frozen=True)
@@ -201,10 +200,10 @@ def _shots(
         given = depth.images(frames, start, clip.name) if depth else repeat(None)
         for number, (image, told) in enumerate(zip(frames.images(), given, strict=False)):
             time = float(number / frames.fps)
-            rows, columns = (max(1, n // GREY) for n in image.shape[:2])
-            cut = cuts.begins(image[::rows, ::columns].mean(2, dtype=np.float32))
             there, here = people.at(time), focus.at(time)
-            mattes = matter(image, {face: each.box for face, each in there.items()}, cut)
+            mattes = matter(
+                image, {face: each.box for face, each in there.items()}, cuts.begins(image)
+            )
             near = None
             if depth is not None and told is not None:
                 near = depth.near(mattes.small, told)

@@ -43,7 +43,6 @@ class Refocused:
     moments: list[Moment]
     turns: Sequence[tuple[float, int]]
     blurs: list[dict[int, float]]
-    portraits: Mapping[int, Array]
     fps: Fraction
     stop: float
 

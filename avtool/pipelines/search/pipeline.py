@@ -236,9 +236,9 @@ def ranked(entries: Sequence[Entry], query: Query, asked: Asked, models: Models)
                 # its own, so what they add to the log-odds adds up.
                 near = [getattr(entry, name).astype(np.float32) @ place for entry in seen]
                 odds += fit[0] * np.concatenate(near) + fit[1] - PRIOR
-        least = np.partition(odds, -min(query.top, looked))[-min(query.top, looked)]
-        chosen = np.flatnonzero(odds >= least)
-        for n in chosen[np.argsort(-odds[chosen], kind="stable")][: query.top]:
+        top = min(query.top, looked)
+        chosen = np.flatnonzero(odds >= np.partition(odds, -top)[-top])
+        for n in chosen[np.argsort(-odds[chosen], kind="stable")][:top]:
             number = int(np.searchsorted(firsts, n, "right")) - 1
             entry = seen[number]
             start, end, at = map(float, entry.times[n - firsts[number]])

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from avtool.draw.canvas import fitted
 from avtool.draw.palette import oklab_to_rgb
 from avtool.draw.sheet import HEAD, MARGIN, RIGHT, Sheet
+from avtool.head.light import linear
 from avtool.pipelines.shape.cubes import cubes
 from avtool.pipelines.shape.forms import contour
 from avtool.pipelines.shape.render import (
@@ -24,7 +25,6 @@ from avtool.pipelines.shape.render import (
     finer,
     framed,
     ground,
-    linear,
     lit,
     scene,
     shrunk,

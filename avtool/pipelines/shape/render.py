@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from avtool.head.light import srgb
 from avtool.head.raster import blended, rasterise
 from avtool.pipelines.shape.values import Distances, Surface, Views
 from avtool.values import Array
@@ -280,20 +281,7 @@ def shrunk(image: Array, fine: int) -> Array:
     """Linear light to uint8 sRGB, ``fine`` times smaller."""
     size = image.shape[0] // fine
     mean = image.reshape(size, fine, size, fine, -1).mean((1, 3))
-    return srgb(mean)
-
-
-def srgb(light: Array) -> Array:
-    """Linear light to uint8 sRGB."""
-    light = np.clip(light, 0, 1)
-    curved = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.asarray((255 * curved).round().clip(0, 255).astype(np.uint8))
-
-
-def linear(colour: Array) -> Array:
-    """uint8 sRGB to linear light."""
-    part = np.asarray(colour) / 255
-    return np.asarray(np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4))
+    return srgb(np.clip(mean, 0, 1))
 
 
 def views_of(
@@ -321,7 +309,7 @@ def views_of(
         image[hits.pixel, 3] = 1
         image = image.reshape(size, fine, size, fine, 4).mean((1, 3))
         cover = image[..., 3:]
-        rgb = srgb(image[..., :3] / np.maximum(cover, 1e-6))
+        rgb = srgb(np.clip(image[..., :3] / np.maximum(cover, 1e-6), 0, 1))
         alpha = (255 * cover).round().astype(np.uint8)
         pictures.append(np.concatenate([rgb * (alpha > 0), alpha], 2))
         depth = np.full(large.size**2, np.inf, np.float32)

@@ -226,9 +226,9 @@ def glb_mesh(value: Surface) -> Any:
 
 def unlit(colours: Array) -> Array:
     """Colours, uint8 sRGB [n, 3], as glTF wants those of vertices: linear."""
-    part = colours / 255
-    light = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
-    return np.asarray((255 * light).round().astype(np.uint8))
+    from avtool.head.light import linear
+
+    return np.asarray((255 * linear(colours)).round().astype(np.uint8))
 
 
 def _voxels_npz(value: Voxels, place: Place) -> None:
