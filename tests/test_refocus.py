@@ -292,6 +292,16 @@ def test_a_film(avtool: Avtool) -> None:
         assert sheet.width == 1600
 
 
+def test_depth_that_ends_early_shortens_nothing(avtool: Avtool) -> None:
+    """Its last picture serves on, and that is said."""
+    naive("-t", 0.8, "-i", COCKTAIL, *X264, "film.mp4")
+    naive("-t", 0.4, "-i", COCKTAIL, "-an", *X264, "depth.mp4")
+    arguments = ("film.mp4", "--face", 1, "--depth", "depth.mp4", "-f", "mp4", "--json")
+    report = json.loads(avtool("refocus", *arguments).out)
+    assert report["warnings"] == ["depth.mp4 ends at 0.4 s; its last picture serves on"]
+    assert len(pictures("film.refocus.mp4")) == len(pictures("film.mp4")) == 20
+
+
 def test_a_film_without_sound_is_marked_too_and_nobody_speaks_in_it(avtool: Avtool) -> None:
     naive("-t", 0.4, "-i", COCKTAIL, "-an", *X264, "mute.mp4")
     assert avtool("refocus", "mute.mp4", "-f", "mp4").code == 0

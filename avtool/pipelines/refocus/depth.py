@@ -7,7 +7,7 @@ size): so all of it is told in pixels of a face's height.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
@@ -47,6 +47,8 @@ class Given:
     def images(self, frames: Frames, start: float, name: str) -> Iterator[Array]:
         """Its pictures beside those of a film, or a photo, that begins at ``start`` seconds.
 
+        The last one stays, where it is shorter.
+
         Raises:
             MediaError: its pictures have another shape.
         """
@@ -55,17 +57,16 @@ class Given:
                 raise MediaError(f"{self.name}: has no pictures that could tell the depth")
             seen = self.source.info.video[0]
             self._fits(seen.width, seen.height, frames, name)
-            return (
-                self.source.clip(
-                    Spec(
-                        frames=True, fps=frames.fps, size=(frames.width, frames.height), start=start
-                    )
-                )
-                .pictures()
-                .images()
-            )
+            size = frames.width, frames.height
+            spec = Spec(frames=True, fps=frames.fps, size=size, start=start)
+            return _lasting(self.source.clip(spec).pictures().images(), self.name)
         self._fits(self.source.shape[1], self.source.shape[0], frames, name)
         return repeat(self.source)
+
+    @property
+    def ends(self) -> float | None:
+        """When a film of it is over, in seconds; None of a picture, or where nobody knows."""
+        return self.source.info.duration if isinstance(self.source, Media) else None
 
     def _fits(self, width: int, height: int, frames: Frames, name: str) -> None:
         if abs(width / height * frames.height / frames.width - 1) > 0.01:
@@ -89,6 +90,16 @@ class Given:
         if self.kind == "right":
             return disparity((grey * 255).astype(np.uint8), values.astype(np.uint8))
         return np.asarray(values)
+
+
+def _lasting(images: Iterable[Array], name: str) -> Iterator[Array]:
+    """Pictures, and the last of them for ever."""
+    last = None
+    for last in images:
+        yield last
+    if last is None:
+        raise MediaError(f"{name}: has no pictures in this part that could tell the depth")
+    yield from repeat(last)
 
 
 def given(depth: str | None, right: str | None) -> Given | None:

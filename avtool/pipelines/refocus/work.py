@@ -20,6 +20,7 @@ from avtool.speakers.tracks import tracks_of
 from avtool.values import Array, Video
 
 FIELD = "refocus"
+SHORT = 0.2  # seconds that a film of depth may end before the pictures, unsaid
 STAGES = {"finding faces": 2, "refocusing": 5}
 
 _models: dict[tuple[Options, str], Models] = {}  # read once in each process
@@ -76,6 +77,9 @@ def work(request: Request, job: Job, tick: Tick) -> Report:
     if request.options.face is None and not request.options.speaker and len(found.tracks) > 1:
         ((_, face),) = found.focus.turns
         warnings.append(f"{len(found.tracks)} faces; face {face} is in focus, the largest")
+    depth, end = _models[key].depth, request.start + (clip.duration or 0.0)
+    if depth is not None and depth.ends is not None and depth.ends < end - SHORT:
+        warnings.append(f"{depth.name} ends at {depth.ends:.1f} s; its last picture serves on")
     made = [str(path) for path in job.paths]
     return Report(job.name, outputs=made, warnings=warnings, facts={"focus": turns})
 
